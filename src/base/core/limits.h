@@ -1,0 +1,31 @@
+/* base/core/limits.h - the ceiling of everything that comes from outside.
+ *
+ * Each is generous for honest input and small enough that a hostile one cannot exhaust the machine. */
+#pragma once
+#include <stdint.h>
+
+#define KIB ((uint64_t)1024)
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+
+#define LIMIT_MANIFEST ((size_t)(4 * MIB))      /* distribution-spec: registries should take 4 MiB */
+#define LIMIT_CONFIG ((size_t)(8 * MIB))        /* an image config */
+#define LIMIT_JSON ((size_t)(16 * MIB))         /* any other JSON document */
+#define LIMIT_JSON_DEPTH 64
+#define LIMIT_LAYERS 500                        /* layers of an image, the kernel's overlay limit */
+#define LIMIT_INDEX_ENTRIES 1000                /* manifests in an index */
+#define LIMIT_DOCKERFILE ((size_t)(8 * MIB))
+#define LIMIT_DOCKERFILE_LINE 65535             /* as BuildKit */
+#define LIMIT_IGNORE_FILE ((size_t)(1 * MIB))
+#define LIMIT_PATH 4096                         /* bytes of a path in a tar or a context */
+#define LIMIT_PATH_DEPTH 512
+#define LIMIT_XATTR_VALUE ((size_t)65536)
+#define LIMIT_XATTRS 256                        /* of one tar entry */
+#define LIMIT_PAX ((size_t)(1 * MIB))           /* one extended header */
+#define LIMIT_LAYER_ENTRIES ((uint64_t)50000000)
+#define LIMIT_REFERENCE 1024                    /* bytes of an image reference */
+#define LIMIT_HTTP_HEADER ((size_t)(64 * KIB))
+#define LIMIT_HTTP_TEXT ((size_t)(1 * MIB))     /* a response body read whole that is no manifest */
+#define LIMIT_GRAPH_VERTICES 100000
+#define LIMIT_GRAPH_BYTES ((size_t)(64 * MIB))
+#define LIMIT_STEP_LOG ((size_t)(2 * MIB))      /* of one step's output, kept for a person */
