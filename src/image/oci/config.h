@@ -1,7 +1,7 @@
 /* image/oci/config.h - the image config: what runs, and the history of its layers.
  *
- * Unknown fields, of Docker or of others, survive a round trip.  Printing follows BuildKit's order of
- * fields for a config made here and keeps the order of one that was read.
+ * Unknown fields, of Docker or of others, survive a round trip.  Printing follows BuildKit's order
+ * of fields for a config made here and keeps the order of one that was read.
  *
  * Spec: image-spec config.md; Docker's additions: ArgsEscaped, Healthcheck, OnBuild, Shell. */
 #pragma once
@@ -56,7 +56,8 @@ struct image_config {
     struct json *raw; /* owned: what it was read from, for unknown fields; NULL when made here */
 };
 
-void image_config_init(struct image_config *c, const struct platform *p); /* an empty image: scratch */
+void image_config_init(struct image_config *c,
+                       const struct platform *p); /* an empty image: scratch */
 void image_config_clear(struct image_config *c);
 void image_config_copy(struct image_config *to, const struct image_config *from);
 /* Fails: INVALID naming the field. */
@@ -64,7 +65,8 @@ NODISCARD int image_config_parse(struct span bytes, struct image_config *out, st
 void image_config_print(const struct image_config *c, struct buf *out);
 
 const char *image_config_env(const struct image_config *c, const char *name); /* NULL when unset */
-void image_config_set_env(struct image_config *c, const char *name, const char *value); /* replaces in place */
+void image_config_set_env(struct image_config *c, const char *name,
+                          const char *value); /* replaces in place */
 void history_clear(struct history *h);
 /* chainID of the first n diffIDs.  Spec: image-spec config.md "Layer ChainID".  n >= 1. */
 struct digest chain_id(const struct digest *diff_ids, size_t n);

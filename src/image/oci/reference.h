@@ -20,10 +20,13 @@ void reference_clear(struct reference *r);
 void reference_copy(struct reference *to, const struct reference *from);
 /* Completes and checks.  Fails: INVALID saying which part and why. */
 NODISCARD int reference_parse(struct span text, struct reference *out, struct err *err);
-char *reference_text(const struct reference *r);     /* complete: docker.io/library/alpine:latest[@...] */
+char *
+reference_text(const struct reference *r); /* complete: docker.io/library/alpine:latest[@...] */
 char *reference_familiar(const struct reference *r); /* as docker shows it: alpine:latest */
-char *reference_pinned(const struct reference *r, const struct digest *d); /* registry/repository@digest */
-const char *reference_part(const struct reference *r, char text[DIGEST_TEXT_MAX]); /* digest, else tag: for URLs */
+char *reference_pinned(const struct reference *r,
+                       const struct digest *d); /* registry/repository@digest */
+const char *reference_part(const struct reference *r,
+                           char text[DIGEST_TEXT_MAX]); /* digest, else tag: for URLs */
 /* Host to talk to: docker.io becomes registry-1.docker.io. */
 const char *reference_host(const struct reference *r);
 bool reference_is_tag(struct span text);
