@@ -18,7 +18,7 @@
     ((v)->items = vec_grow((v)->items, (v)->n, &(v)->cap, sizeof *(v)->items),                     \
      &(v)->items[(v)->n++])
 #define vec_each(v, it)                                                                            \
-    for (__typeof__((v)->items) it = (v)->items; it && it < (v)->items + (v)->n; it++)
+    for (__typeof__((v)->items + 0) it = (v)->items; it && it < (v)->items + (v)->n; it++)
 #define vec_clear(v) vec_release((void **)&(v)->items, &(v)->n, &(v)->cap)
 
 void *vec_grow(void *items, size_t n, size_t *cap, size_t size); /* new items are zeroed */
