@@ -87,8 +87,9 @@ const struct vertex *graph_find(const struct graph *g,
 void vertex_print_name(const struct vertex *v, struct buf *out);
 
 /* Appends the pb.Definition of one result: its operations, the terminal one last, metadata,
- * sources. A function of the graph alone.  Scratch gives the empty definition. */
-void graph_marshal(const struct graph *g, struct edge result, struct buf *out);
+ * sources. A function of the graph alone.  Scratch gives the empty definition. Fails: LIMIT above
+ * the ceiling of `out`. */
+NODISCARD int graph_marshal(struct edge result, struct buf *out, struct err *err);
 
 /* Reads a pb.Definition; the graph has one result.  Borrows nothing of `bytes`.  Operations may
  * come in any order; those that the result does not need are dropped; fields unknown here stay in
