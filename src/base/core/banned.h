@@ -5,4 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Macros under clang with _FORTIFY_SOURCE. */
+#undef sprintf
+#undef vsprintf
+
 #pragma GCC poison strcpy strcat sprintf vsprintf strtok atoi atol atof gets strncpy strncat
