@@ -1,8 +1,8 @@
 /* image/store/gc.h - making room.
  *
  * Taken are objects that no name leads to and that were not used since the oldest living lease
- * began (a lease is one process with the store open), least recently used first, each only when
- * nothing else needs it any more. Threads: locked inside; several processes may collect at once. */
+ * (image/store/lease.h) began, least recently used first, each only when nothing else needs it any
+ * more.  Threads: locked inside; several processes may collect at once. */
 #pragma once
 #include "base/core/cancel.h"
 #include "base/core/err.h"
@@ -11,7 +11,7 @@
 struct gc_options {
     uint64_t keep;         /* bytes that may stay; 0: take all that may be taken */
     uint64_t unused_for_s; /* only what was not used for so long */
-    bool is_dry;           /* only count */
+    bool is_dry;           /* only count; nothing is taken */
     const struct cancel *cancel;
 };
 struct gc_result {

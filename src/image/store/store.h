@@ -2,8 +2,8 @@
  *
  *     oci-layout, index.json, blobs/sha256/HEX   an OCI image layout; index.json lists the names
  *     kiln.db                                    the index (image/store/db.h)
- *     leases/                                    one locked file for each process at work
- *     trash/                                     what is being deleted
+ *     leases/                                    one locked file for each lease
+ * (image/store/lease.h) trash/                                     what is being deleted
  *     snapshots/, cache/, builds/                of other rooms
  *
  * Nothing half-done is visible: blobs get their name when they are whole and verified, all else
