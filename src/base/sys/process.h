@@ -17,14 +17,16 @@ struct process_result {
 void process_result_clear(struct process_result *r);
 
 struct process_options {
-    const char *const *argv;   /* argv[0] is looked up in PATH; NULL-terminated */
-    const char *const *env;    /* NULL: ours */
-    const char *cwd;           /* NULL: ours */
-    struct span input;         /* stdin */
-    size_t out_ceiling;        /* 0: LIMIT_JSON */
-    int timeout_ms;            /* 0: none */
+    const char *const *argv; /* argv[0] is looked up in PATH; NULL-terminated */
+    const char *const *env;  /* NULL: ours */
+    const char *cwd;         /* NULL: ours */
+    struct span input;       /* stdin */
+    size_t out_ceiling;      /* 0: LIMIT_JSON */
+    int timeout_ms;          /* 0: none */
     const struct cancel *cancel;
 };
 /* Runs to its end.  A non-zero exit is no error here: look at exit_status.
- * Fails: NOT_FOUND (no such program), TIMEOUT, CANCELED, LIMIT, SYSTEM; the process is gone then. */
-NODISCARD int process_run(const struct process_options *o, struct process_result *out, struct err *err);
+ * Fails: NOT_FOUND (no such program), TIMEOUT, CANCELED, LIMIT, SYSTEM; the process is gone then.
+ */
+NODISCARD int process_run(const struct process_options *o, struct process_result *out,
+                          struct err *err);
