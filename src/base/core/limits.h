@@ -12,7 +12,6 @@
 #define LIMIT_CONFIG ((size_t)(8 * MIB))        /* an image config */
 #define LIMIT_JSON ((size_t)(16 * MIB))         /* any other JSON document */
 #define LIMIT_JSON_DEPTH 64
-#define LIMIT_JSON_VALUES 1000000         /* in one document: a value takes about 100 bytes */
 #define LIMIT_LAYERS 500                        /* layers of an image, the kernel's overlay limit */
 #define LIMIT_INDEX_ENTRIES 1000                /* manifests in an index */
 #define LIMIT_DOCKERFILE ((size_t)(8 * MIB))
@@ -25,6 +24,7 @@
 #define LIMIT_PAX ((size_t)(1 * MIB))           /* one extended header */
 #define LIMIT_LAYER_ENTRIES ((uint64_t)50000000)
 #define LIMIT_REFERENCE 1024                    /* bytes of an image reference */
+#define LIMIT_URL ((size_t)(16 * KIB))          /* presigned URLs carry some 2 KiB */
 #define LIMIT_HTTP_HEADER ((size_t)(64 * KIB))
 #define LIMIT_HTTP_TEXT ((size_t)(1 * MIB))     /* a response body read whole that is no manifest */
 #define LIMIT_GRAPH_VERTICES 100000
