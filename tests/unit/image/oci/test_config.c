@@ -16,7 +16,7 @@ static struct image_config read_config(const char *file)
 {
     struct image_config c = { 0 };
     struct err err = { 0 };
-    struct span bytes = fixture_read(file);
+    struct span bytes = fixture_read("oci", file);
     if (image_config_parse(bytes, &c, &err)) {
         tap_fail(__FILE__, __LINE__, "%s: %s", file, err.text);
         abort();
@@ -35,7 +35,7 @@ TEST("configs of other programs are printed byte for byte, copies too")
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         AUTO_VALUE(image_config_clear) struct image_config c = read_config(files[i]);
         AUTO_VALUE(image_config_clear) struct image_config copy = { 0 };
-        struct span bytes = fixture_read(files[i]);
+        struct span bytes = fixture_read("oci", files[i]);
         AUTO_FREE char *want = span_dup(bytes);
         free((void *)(uintptr_t)bytes.ptr);
         want[strcspn(want, "\n")] = '\0';
@@ -200,7 +200,7 @@ static void refuse(const char *name, struct span bytes)
 
 TEST("broken configs are refused")
 {
-    EXPECT_INT(fixture_each("refuse-config-", refuse), 13);
+    EXPECT_INT(fixture_each("oci", "refuse-config-", refuse), 13);
 }
 
 TEST("a refusal names the field")
@@ -217,7 +217,7 @@ TEST("a refusal names the field")
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct image_config c = { 0 };
         struct err err = { 0 };
-        struct span bytes = fixture_read(rows[i].file);
+        struct span bytes = fixture_read("oci", rows[i].file);
         EXPECT_ERR(image_config_parse(bytes, &c, &err), &err, ERR_INVALID);
         EXPECT_CONTAINS(err.text, rows[i].why);
         free((void *)(uintptr_t)bytes.ptr);

@@ -36,7 +36,7 @@ TEST("manifests of other programs are read, and printed byte for byte")
     for (size_t i = 0; i < sizeof manifests / sizeof manifests[0]; i++) {
         AUTO_VALUE(manifest_clear) struct manifest m = { 0 };
         struct err err = { 0 };
-        struct span bytes = fixture_read(manifests[i].file);
+        struct span bytes = fixture_read("oci", manifests[i].file);
         AUTO_FREE char *text = span_dup(bytes);
         free((void *)(uintptr_t)bytes.ptr);
         text[strcspn(text, "\n")] = '\0';
@@ -66,7 +66,7 @@ TEST("indexes of other programs are read, and printed byte for byte")
     for (size_t i = 0; i < sizeof indexes / sizeof indexes[0]; i++) {
         AUTO_VALUE(index_clear) struct index x = { 0 };
         struct err err = { 0 };
-        struct span bytes = fixture_read(indexes[i].file);
+        struct span bytes = fixture_read("oci", indexes[i].file);
         AUTO_FREE char *text = span_dup(bytes);
         free((void *)(uintptr_t)bytes.ptr);
         text[strcspn(text, "\n")] = '\0';
@@ -100,7 +100,7 @@ static void refuse_manifest(const char *name, struct span bytes)
 TEST("broken manifests are refused")
 {
     n_tried = 0;
-    EXPECT_INT(fixture_each("refuse-manifest-", refuse_manifest), 26);
+    EXPECT_INT(fixture_each("oci", "refuse-manifest-", refuse_manifest), 26);
     EXPECT_INT(n_tried, 26);
 }
 
@@ -116,14 +116,14 @@ static void refuse_index(const char *name, struct span bytes)
 
 TEST("broken indexes are refused")
 {
-    EXPECT_INT(fixture_each("refuse-index-", refuse_index), 4);
+    EXPECT_INT(fixture_each("oci", "refuse-index-", refuse_index), 4);
 }
 
 TEST("schema 1 is unsupported and says how to convert it")
 {
     struct manifest m = { 0 };
     struct err err = { 0 };
-    struct span bytes = fixture_read("refuse-manifest-schema-1.json");
+    struct span bytes = fixture_read("oci", "refuse-manifest-schema-1.json");
     EXPECT_ERR(manifest_parse(bytes, NULL, &m, &err), &err, ERR_UNSUPPORTED);
     EXPECT_CONTAINS(err.hint, "skopeo copy --format oci");
     EXPECT(manifest_sniff(bytes) == NULL);
@@ -135,9 +135,9 @@ TEST("a document that is another thing than announced is refused")
     struct manifest m = { 0 };
     struct index x = { 0 };
     struct err err = { 0 };
-    struct span docker = fixture_read("skopeo-docker-manifest.json");
-    struct span untyped = fixture_read("umoci-manifest.json");
-    struct span list = fixture_read("buildah-docker-list.json");
+    struct span docker = fixture_read("oci", "skopeo-docker-manifest.json");
+    struct span untyped = fixture_read("oci", "umoci-manifest.json");
+    struct span list = fixture_read("oci", "buildah-docker-list.json");
     EXPECT_ERR(manifest_parse(docker, MEDIA_OCI_MANIFEST, &m, &err), &err, ERR_INVALID);
     EXPECT_CONTAINS(err.text, "announced as " MEDIA_OCI_MANIFEST);
     EXPECT_ERR(index_parse(docker, NULL, &x, &err), &err, ERR_INVALID);
@@ -158,7 +158,7 @@ static struct index read_index(const char *file)
 {
     struct index x = { 0 };
     struct err err = { 0 };
-    struct span bytes = fixture_read(file);
+    struct span bytes = fixture_read("oci", file);
     if (index_parse(bytes, NULL, &x, &err))
         abort();
     free((void *)(uintptr_t)bytes.ptr);
@@ -237,7 +237,7 @@ TEST("a layer put onto a manifest that was read leaves the rest alone")
 {
     AUTO_VALUE(manifest_clear) struct manifest m = { 0 };
     struct err err = { 0 };
-    struct span bytes = fixture_read("artifact-manifest.json");
+    struct span bytes = fixture_read("oci", "artifact-manifest.json");
     REQUIRE_OK(manifest_parse(bytes, NULL, &m, &err), &err);
     free((void *)(uintptr_t)bytes.ptr);
     *vec_push(&m.layers) = descriptor_make("a/b", &m.config.digest, 5);
