@@ -1,8 +1,9 @@
 /* base/codec/compress.h - gzip and zstd as streams.
  *
- * Compressed bytes are a function of content, algorithm and level only: gzip is cut into independent
- * blocks of GZIP_BLOCK uncompressed bytes, compressed in parallel on the pool with libdeflate and joined
- * into one gzip member each; thread count changes nothing.  No time, no name in the header.
+ * Compressed bytes are a function of content, algorithm and level only: gzip is cut into
+ * independent blocks of GZIP_BLOCK uncompressed bytes, compressed in parallel on the pool with
+ * libdeflate and joined into one gzip member each; thread count changes nothing.  No time, no name
+ * in the header.
  *
  * Spec: RFC 1952, RFC 8878.  Threads: a stream belongs to one thread; the pool works behind it. */
 #pragma once
@@ -20,6 +21,7 @@ enum compression compression_sniff(struct span head);
 
 /* Filters; each borrows the stream below, keeps bounded buffers.  level -1: the default.
  * writer_finish() writes the trailer and finishes nothing below. */
-struct writer *writer_compressing(struct writer *below, enum compression c, int level, struct pool *pool);
+struct writer *writer_compressing(struct writer *below, enum compression c, int level,
+                                  struct pool *pool);
 /* Reads several members/frames one after another.  Fails: CORRUPT. */
 struct reader *reader_decompressing(struct reader *below, enum compression c);

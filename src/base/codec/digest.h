@@ -25,8 +25,8 @@ struct digest_text {
 /* "sha256:" and 64 lower-case hex digits, or "sha512:" and 128.
  * Fails: INVALID; UNSUPPORTED for a well-formed digest of another algorithm. */
 NODISCARD int digest_parse(struct span text, struct digest *out, struct err *err);
-struct digest_text digest_text(const struct digest *d); /* "sha256:..."; "" for DIGEST_NONE */
-struct digest_text digest_hex(const struct digest *d);  /* without the algorithm */
+struct digest_text digest_text(const struct digest *d);     /* "sha256:..."; "" for DIGEST_NONE */
+struct digest_text digest_hex(const struct digest *d);      /* without the algorithm */
 const char *digest_algorithm_name(enum digest_algorithm a); /* "sha256" */
 bool digest_equal(const struct digest *a, const struct digest *b);
 int digest_compare(const struct digest *a, const struct digest *b);
@@ -42,8 +42,8 @@ void hasher_update(struct hasher *h, struct span bytes);
 void hasher_update_framed(struct hasher *h, struct span bytes);
 struct digest hasher_final(struct hasher *h); /* then starts anew */
 
-/* A filter: passes all to `below` (borrowed; NULL: only counts and hashes).  The two getters are valid
- * once all bytes passed. */
+/* A filter: passes all to `below` (borrowed; NULL: only counts and hashes).  The two getters are
+ * valid once all bytes passed. */
 struct writer *writer_hashing(struct writer *below, enum digest_algorithm a);
 struct digest writer_hashing_digest(struct writer *w);
 uint64_t writer_hashing_size(const struct writer *w);

@@ -5,9 +5,11 @@
 #include "base/core/span.h"
 
 void hex_print(struct span bytes, char *text); /* 2 * len digits and NUL, lower case */
-NODISCARD int hex_parse(struct span text, void *bytes, struct err *err); /* len / 2 bytes; lower or upper case */
-void base64_print(struct span bytes, struct buf *out);                   /* padded, standard alphabet */
+NODISCARD int hex_parse(struct span text, void *bytes,
+                        struct err *err);              /* len / 2 bytes; lower or upper case */
+void base64_print(struct span bytes, struct buf *out); /* padded, standard alphabet */
 /* Standard or URL alphabet, padded or not.  Fails: INVALID; LIMIT. */
 NODISCARD int base64_parse(struct span text, struct buf *out, struct err *err);
-void percent_encode(struct span text, const char *keep, struct buf *out); /* keeps unreserved and `keep` */
+void percent_encode(struct span text, const char *keep,
+                    struct buf *out); /* keeps unreserved and `keep` */
 NODISCARD int percent_decode(struct span text, struct buf *out, struct err *err);

@@ -16,12 +16,17 @@ struct id_map {
 
 /* True when this process may mount and chown by itself: uid 0 with CAP_SYS_ADMIN and CAP_CHOWN. */
 bool user_is_privileged(void);
-/* Enters a new user and mount namespace in which we are root: with newuidmap/newgidmap and
- * /etc/subuid where those are there and work, else with our own id as the only one.  Mounts become
- * private. Fails: DENIED with a hint that names what forbids it (sysctl, seccomp, AppArmor). */
+/* Enters a new user and mount namespace in which we are root: as root outside with every id that
+ * exists there, else with newuidmap/newgidmap and /etc/subuid where those are there and work, else
+ * with our own id as the only one.  Mounts become private.
+ * Fails: DENIED with a hint that names what forbids it (sysctl, seccomp, AppArmor).  When the
+ * kernel gives a namespace but no rights in it, the failure comes with the process inside: try in a
+ * child, or end. */
 NODISCARD int userns_enter(struct id_map *out, struct err *err);
 /* A private mount namespace, so that every mount vanishes with this process.  Fails: DENIED. */
 NODISCARD int mountns_enter(struct err *err);
 /* The id map in force now (from /proc/self/uid_map). */
 NODISCARD int id_map_current(struct id_map *out, struct err *err);
-const char *user_home(void); /* $HOME, else the passwd entry's, else "/" */
+/* $HOME, else the passwd entry's, else "/".  Borrowed from libc: copy it before other threads
+ * start. */
+const char *user_home(void);

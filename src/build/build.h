@@ -1,0 +1,86 @@
+/* build/build.h - one build put together: a request in, images out.
+ *
+ * The only thing that front doors call: the commands, later the executor, the daemon, the
+ * controller.  A `struct engine` is what outlives one build: store, registry client, sandbox,
+ * pools.
+ *
+ * Threads: engine_open() must be called while the process has one thread (it enters namespaces and
+ * starts the sandbox); after that builds may run at the same time. */
+#pragma once
+#include "base/core/cancel.h"
+#include "engine/export/export.h"
+#include "engine/ops/ops.h"
+#include "engine/sandbox/sandbox.h"
+#include "image/registry/remote.h"
+
+struct engine_options {
+    const char *root; /* NULL: $KILN_ROOT, else /var/lib/kiln as root, else $XDG_DATA_HOME/kiln */
+    struct remote_options remote;
+    const char *snapshot_driver; /* NULL: chosen */
+    size_t n_threads;            /* of computing; 0: as many as processors */
+    size_t n_parallel;           /* steps at once; 0: 16 */
+    uint64_t ceiling;            /* bytes of the store; 0: none */
+    bool has_no_sandbox;         /* for commands that run no steps: nothing is entered or started */
+};
+struct engine;
+NODISCARD int engine_open(const struct engine_options *o, struct engine **out, struct err *err);
+void engine_close(struct engine *e);
+DEFINE_AUTO(struct engine, engine_close)
+struct store *engine_store(struct engine *e);
+struct remote *engine_remote(struct engine *e);
+struct snapshots *
+engine_snapshots(struct engine *e); /* opened on first use; NULL without a sandbox */
+struct sandbox *engine_sandbox(struct engine *e);
+struct pool *engine_pool(struct engine *e);
+/* The folder that engine_open() would take: for commands and messages.  Owned by the caller. */
+char *engine_default_root(void);
+
+struct build_request {
+    const char *context;    /* a folder */
+    const char *dockerfile; /* -f; NULL: Dockerfile in the context; "-": text below */
+    struct span dockerfile_text;
+    const char *target;
+    struct map build_args, labels;   /* string to string */
+    struct map named_contexts;       /* name to value */
+    struct str_list tags;            /* -t */
+    struct str_list platforms;       /* empty: this machine's */
+    struct str_list no_cache_stages; /* --no-cache-filter */
+    bool ignores_cache;              /* --no-cache */
+    bool pulls;                      /* --pull */
+    struct {
+        struct export_spec *items;
+        size_t n, cap;
+    } exports; /* empty: type=image of the tags */
+    const struct secret_option *secrets;
+    size_t n_secrets;
+    const char *source_date_epoch; /* text; NULL: none */
+    const char *network;           /* default none host */
+    struct str_list add_hosts;     /* host:ip */
+};
+void build_request_init(struct build_request *q);
+void build_request_clear(struct build_request *q);
+
+struct build_warning {
+    char *text;
+    int line;
+};
+struct build_result {
+    struct {
+        struct export_result *items; /* as the request's exports */
+        size_t n, cap;
+    } exports;
+    size_t n_vertices, n_cached;
+    struct {
+        struct build_warning *items;
+        size_t n, cap;
+    } warnings;
+    struct map base_images; /* reference -> digest, as resolved */
+    char *excerpt; /* on failure: the lines of the Dockerfile, marked; NULL when not known */
+};
+void build_result_clear(struct build_result *r);
+
+/* Runs it.  On failure `out` still tells what is known (excerpt, counts).  The error's text starts
+ * with the place: "Dockerfile:12: ...". */
+NODISCARD int build_run(struct engine *e, const struct build_request *q,
+                        const struct progress *progress, struct cancel *cancel,
+                        struct build_result *out, struct err *err);

@@ -1,0 +1,84 @@
+/* engine/export/export.h - results out: an image in a registry, in the store, in a layout or an
+ * archive; a root file system as a folder or a tar.
+ *
+ * An image is put together in two steps: its layers are sealed (export_seal(), may run while the
+ * build still does), then config and manifest are made and go where they were asked for.  Bytes are
+ * functions of the input alone: JSON in BuildKit's order of fields, times from the clock given.
+ *
+ * Spec: image-spec; docker load's archive (manifest.json, repositories).  Threads: no state. */
+#pragma once
+#include "base/core/clock.h"
+#include "base/core/map.h"
+#include "engine/snapshot/snapshot.h"
+#include "engine/solver/progress.h"
+#include "image/oci/config.h"
+#include "image/oci/reference.h"
+#include "image/registry/remote.h"
+
+enum export_type {
+    EXPORT_IMAGE,
+    EXPORT_OCI,
+    EXPORT_DOCKER,
+    EXPORT_LOCAL,
+    EXPORT_TAR,
+    EXPORT_CACHEONLY
+};
+
+/* -o type=...,key=value,... */
+struct export_spec {
+    enum export_type type;
+    struct str_list names; /* references; name=a,b */
+    char *dest;            /* dest=, "-" is stdout; NULL: none */
+    bool is_pushed;        /* push=true */
+    bool by_digest;        /* push-by-digest=true */
+    bool is_kept;          /* store=true: named in the store (the default) */
+    bool is_tar;           /* tar=false: a layout in a folder (oci, docker) */
+    bool has_docker_types; /* oci-mediatypes=false */
+    enum compression compression;
+    int compression_level; /* -1 */
+    bool is_forced;        /* force-compression=true */
+    int rewrites_times;    /* rewrite-timestamp: 1, 0, or -1: when there is a SOURCE_DATE_EPOCH */
+    struct map annotations, index_annotations; /* string to string */
+};
+void export_spec_init(struct export_spec *s, enum export_type type);
+void export_spec_clear(struct export_spec *s);
+/* Reads -o's CSV; a lone path is type=local,dest=PATH and "-" type=tar,dest=-, as buildx.  Fails:
+ * INVALID naming the key. */
+NODISCARD int export_spec_parse(const char *text, struct export_spec *out, struct err *err);
+
+struct export_host {
+    struct store *store;
+    struct snapshots *snapshots;
+    struct remote *remote;
+    struct pool *pool;
+    struct clock clock;
+    bool has_epoch;
+    const struct progress *progress;
+    const struct cancel *cancel;
+};
+
+/* One platform's result. */
+struct export_image {
+    struct snapshot *snapshot; /* NULL: no layers */
+    size_t n_base_layers;      /* of it, from the base image */
+    /* As the front end left it: history of the base and of what was added; diff_ids are filled in
+     * here. */
+    const struct image_config *config;
+};
+
+struct export_result {
+    struct descriptor target; /* what was named or pushed: manifest, or index of several */
+    struct digest config_digest;
+    struct str_list pinned; /* name@digest for every name */
+};
+void export_result_clear(struct export_result *r);
+
+/* Seals the layers of a snapshot that is going to be exported so, those that are there already;
+ * errors are kept for the export.  For engine's eagerness: called as results come in. */
+NODISCARD int export_seal(const struct export_host *h, const struct export_spec *s,
+                          struct snapshot *snapshot, struct err *err);
+/* images[0..n-1]: n > 1 makes an index.  Fails: INVALID (docker archive of several), what registry
+ * and disk may. */
+NODISCARD int export_images(const struct export_host *h, const struct export_spec *s,
+                            const struct export_image *images, size_t n, struct export_result *out,
+                            struct err *err);

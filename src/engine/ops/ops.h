@@ -1,0 +1,51 @@
+/* engine/ops/ops.h - what the operations of a graph do: the implementation of the solver's table.
+ *
+ * source: docker-image:// (a lazy chain), local:// (a tree), oci-layout:// ...; exec: a step in the
+ * sandbox; file: copy, mkdir, mkfile, rm, symlink; merge and diff of chains.  Results are
+ * snapshots, or, of a local source, trees.
+ *
+ * Threads: locked inside; members of the table are called by the solver from many threads. */
+#pragma once
+#include "engine/sandbox/sandbox.h"
+#include "engine/snapshot/snapshot.h"
+#include "engine/solver/solver.h"
+#include "engine/source/image_source.h"
+#include "engine/source/tree.h"
+
+/* A build context by name ("context", "dockerfile", or a named one). */
+struct context_option {
+    const char *name;
+    const char *path;
+};
+struct secret_option {
+    const char *id;
+    const char *file, *env; /* one of them */
+};
+
+struct ops_options {
+    struct store *store;
+    struct snapshots *snapshots;
+    struct image_source *images;
+    enum resolve_mode resolve_mode;
+    struct sandbox *sandbox; /* NULL: steps are refused */
+    struct pool *pool;       /* for the inside of one operation */
+    const struct context_option *contexts;
+    size_t n_contexts;
+    const struct secret_option *secrets;
+    size_t n_secrets;
+    const char *resolv_conf; /* text; NULL: the host's */
+};
+struct ops; /* all of options is borrowed */
+struct ops *ops_new(const struct ops_options *o);
+void ops_free(struct ops *ops);
+DEFINE_AUTO(struct ops, ops_free)
+const struct op_table *ops_table(struct ops *ops);
+
+/* The snapshot inside a result (borrowed); NULL for NULL.  Fails: INVALID for a tree (a local
+ * source that is itself the result of a build). */
+NODISCARD int result_snapshot(const struct result *r, struct snapshot **out, struct err *err);
+/* For the cache (engine/cache): a result as text and back.  result_save gives NULL where it must
+ * not be remembered (a tree).  result_load: *out NULL when the snapshot is gone. */
+char *result_save(const struct result *r);
+NODISCARD int result_load(struct snapshots *s, const char *text, struct result **out,
+                          struct err *err);

@@ -1,0 +1,49 @@
+/* engine/source/image_source.h - base images: from a reference to config and layers, nothing more.
+ *
+ * What was resolved once stays resolved for the life of the source, so that one build sees one
+ * image however often it is named.  Layers are not fetched here: image_source_fetch() is what
+ * engine/snapshot calls when somebody looks inside.
+ *
+ * Threads: locked inside; equal requests at the same time are made once. */
+#pragma once
+#include "base/core/pool.h"
+#include "image/oci/config.h"
+#include "image/oci/layer.h"
+#include "image/oci/manifest.h"
+#include "image/oci/reference.h"
+#include "image/registry/remote.h"
+
+enum resolve_mode {
+    RESOLVE_DEFAULT, /* the registry when it answers; the store's name when it cannot be reached */
+    RESOLVE_PULL,    /* the registry, always (--pull) */
+    RESOLVE_LOCAL,   /* the store alone */
+};
+
+struct image {
+    struct reference reference;
+    struct descriptor target;   /* what the reference points to: an index or a manifest */
+    struct descriptor manifest; /* for the platform */
+    struct image_config config;
+    struct digest config_digest;
+    struct {
+        struct layer_ref *items; /* items[0] is the base */
+        size_t n, cap;
+    } layers;
+    char *origin; /* "registry/repository", for snapshot_of_layers() */
+};
+
+struct image_source;
+NODISCARD int image_source_new(struct remote *r, struct store *st, struct pool *pool,
+                               struct image_source **out, struct err *err);
+void image_source_free(struct image_source *s);
+DEFINE_AUTO(struct image_source, image_source_free)
+
+/* *out is borrowed from the source.  A reference with a digest that is in the store asks no
+ * registry. Fails: as remote_manifest(); NOT_FOUND when no entry of an index fits the platform. */
+NODISCARD int image_source_get(struct image_source *s, const struct reference *ref,
+                               const struct platform *p, enum resolve_mode mode,
+                               const struct cancel *cancel, const struct image **out,
+                               struct err *err);
+/* Brings a layer into the store; fits snapshots_options.fetch. */
+NODISCARD int image_source_fetch(void *source, const char *origin, const struct descriptor *blob,
+                                 const struct cancel *cancel, struct err *err);

@@ -1,0 +1,64 @@
+/* engine/source/tree.h - a file tree to read from: a build context or a snapshot, behind one set of
+ * questions.
+ *
+ * A tree is an open folder, and for a build context the patterns of .dockerignore that hide parts
+ * of it.  Copying and content digests work on trees and never ask where one came from.
+ *
+ * A content digest covers, for every entry below a path: its path relative to it, type, permission
+ * bits, owner (0:0 in a context), size, link target, device, security.capability, and content; no
+ * time.  Contents of regular files are remembered by (device, inode, size, mtime, ctime) in the
+ * store, so that a second look at an unchanged tree is one statx per file and no read.  Files as
+ * young as the clock's grain are not remembered.
+ *
+ * Threads: a tree may be read by several threads. */
+#pragma once
+#include "base/codec/pattern.h"
+#include "base/core/cancel.h"
+#include "base/core/pool.h"
+#include "base/core/vec.h"
+#include "image/layer/node.h"
+#include "image/store/store.h"
+
+struct tree;
+/* A build context at `path`.  `ignore` (may be NULL) is borrowed as long as the tree lives.  `only`
+ * (may be NULL): paths outside of these are as good as absent.  Fails: NOT_FOUND (no such folder),
+ * SYSTEM. */
+NODISCARD int tree_of_context(struct store *st, const char *path, const struct pattern_list *ignore,
+                              const struct str_list *only, struct tree **out, struct err *err);
+/* Everything below an open folder, which is borrowed.  `st` NULL: no digests are remembered. */
+struct tree *tree_of_folder(struct store *st, int root_fd);
+void tree_free(struct tree *t);
+DEFINE_AUTO(struct tree, tree_free)
+
+int tree_fd(const struct tree *t); /* borrowed */
+bool tree_is_context(const struct tree *t);
+/* Whether the path (relative, clean) is hidden, and by which line of the ignore file (*line 0:
+ * hidden since outside of `only`). */
+bool tree_hides(const struct tree *t, const char *path, int *line);
+
+struct tree_entry {
+    const char *path; /* relative to the tree's root, clean; "" the root */
+    struct node_stat stat;
+};
+/* Walks what is below `path` (that itself first), folders before their content, names sorted
+ * bytewise; symlinks are not followed; hidden entries are left out, but folders on the way to
+ * entries that are not hidden are there.  `visit` returns 0 to go on, 1 to leave out a folder's
+ * content, -1 with `err` set to end. */
+typedef int (*tree_visit_fn)(void *arg, const struct tree_entry *e, struct err *err);
+NODISCARD int tree_walk(const struct tree *t, const char *path, tree_visit_fn visit, void *arg,
+                        const struct cancel *cancel, struct err *err);
+
+/* Finds what a COPY source names: `path` with or without wildcards (Go's filepath.Match, per
+ * component), the last component's symlink followed when `follows` (inside the root).  Gives clean
+ * relative paths, sorted; none is no error. */
+NODISCARD int tree_find(const struct tree *t, const char *path, bool has_wildcards, bool follows,
+                        struct str_list *out, struct err *err);
+
+struct tree_digest_options {
+    const struct str_list *include, *exclude; /* patterns relative to the path; may be NULL */
+    bool is_contents_only;                    /* of a folder: what is in it, not itself */
+    struct pool *pool;                        /* may be NULL */
+    const struct cancel *cancel;
+};
+NODISCARD int tree_digest(const struct tree *t, const char *path,
+                          const struct tree_digest_options *o, struct digest *out, struct err *err);
