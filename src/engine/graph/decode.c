@@ -16,13 +16,16 @@
 struct pool_memory {
     struct arena *arena;
     size_t *room;
+    bool is_full; /* something was refused */
 };
 
 static void *pool_alloc(void *data, size_t size)
 {
     struct pool_memory *p = data;
-    if (size > *p->room)
+    if (size > *p->room) {
+        p->is_full = true;
         return NULL;
+    }
     *p->room -= size;
     return arena_alloc(p->arena, size);
 }
@@ -35,13 +38,15 @@ static void pool_free(void *data, void *ptr)
 int message_unpack(const ProtobufCMessageDescriptor *type, struct span bytes, struct arena *a,
                    size_t *room, const char *what, ProtobufCMessage **out, struct err *err)
 {
-    struct pool_memory memory = { a, room };
+    struct pool_memory memory = { .arena = a, .room = room };
     ProtobufCAllocator allocator = { .alloc = pool_alloc,
                                      .free = pool_free,
                                      .allocator_data = &memory };
     static const uint8_t none[1];
     const uint8_t *data = bytes.len ? (const uint8_t *)bytes.ptr : none;
     *out = protobuf_c_message_unpack(type, &allocator, bytes.len, data);
+    if (memory.is_full)
+        return err_set(err, ERR_LIMIT, "%s: unpacks to more than %zu bytes", what, UNPACK_ROOM);
     if (!*out)
         return err_set(err, ERR_INVALID, "%s: is no protobuf message of its kind", what);
     return 0;

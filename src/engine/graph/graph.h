@@ -95,7 +95,7 @@ NODISCARD int graph_marshal(struct edge result, struct buf *out, struct err *err
  * come in any order; those that the result does not need are dropped; fields unknown here stay in
  * `encoded`. Fails: INVALID (not protobuf, no terminal operation, an input that is not there, an
  * index out of range, a text with NUL or not UTF-8), LIMIT (LIMIT_GRAPH_VERTICES,
- * LIMIT_GRAPH_BYTES), UNSUPPORTED (an operation of a kind not known here). */
+ * LIMIT_GRAPH_BYTES, memory), UNSUPPORTED (an operation of a kind not known here). */
 NODISCARD int graph_unmarshal(struct span bytes, struct graph **out, struct err *err);
 
 /* For people and tests.  One line per vertex, in order, numbered:

@@ -12,8 +12,8 @@
 /* Appends a message.  Fails: LIMIT above the ceiling of `out`. */
 NODISCARD int message_pack(const ProtobufCMessage *m, struct buf *out, struct err *err);
 /* Reads a message into memory of `a`; nothing is to be freed.  It may take *room bytes at most,
- * which become less: two bytes of a repeated empty message cost a hundred of ours. Fails: INVALID
- * naming `what`. */
+ * which become less: two bytes of a repeated empty message cost a hundred of ours.  Fails: INVALID
+ * naming `what`; LIMIT when the room is used up. */
 NODISCARD int message_unpack(const ProtobufCMessageDescriptor *type, struct span bytes,
                              struct arena *a, size_t *room, const char *what,
                              ProtobufCMessage **out, struct err *err);
