@@ -31,6 +31,8 @@ NODISCARD int directives_parse(struct span text, struct arena *a, struct directi
  * "skip=A,B;error=true;experimental=X".  Fills the three check fields.  Fails: INVALID. */
 NODISCARD int directives_parse_check(const char *value, struct arena *a, struct directives *out,
                                      struct err *err);
+/* Whether the user does not want to hear of this rule (experimental ones must be asked for). */
+bool directives_skips(const struct directives *d, const char *rule, bool is_experimental);
 /* The frontend image that `text` asks for in any of the ways BuildKit knows: "# syntax=" (also
  * after a "#!" line), "// syntax=" or a JSON object with "syntax".  "" when none. */
 const char *directives_find_syntax(struct span text, struct arena *a);

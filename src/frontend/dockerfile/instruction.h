@@ -156,7 +156,7 @@ struct instruction {
         struct command_line command; /* CMD, ENTRYPOINT */
         struct key_values env;       /* ENV */
         struct key_values labels;    /* LABEL */
-        struct strings ports;        /* EXPOSE: [words] each */
+        struct strings ports;        /* EXPOSE: [words] each; sorted, as BuildKit does */
         struct healthcheck healthcheck;
         const char *maintainer; /* [literal] */
         struct onbuild onbuild;

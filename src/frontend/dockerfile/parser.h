@@ -14,6 +14,7 @@
 struct raw_instruction {
     const char *name;     /* as written: "from" */
     const char *text;     /* the whole: continuations joined, comments gone, heredocs left out */
+    const char *line;     /* the same with the blanks at its end */
     struct strings flags; /* as written: "--from=x" */
     const char *args;     /* what follows name and flags, blanks trimmed; "" when nothing */
     struct heredocs heredocs;
