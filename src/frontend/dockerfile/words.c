@@ -200,7 +200,7 @@ int words_csv(const char *text, struct arena *a, struct strings *out, struct err
         return err_set(err, ERR_INVALID, "EOF");
     AUTO_VALUE(text_list_clear) struct text_list fields = { 0 };
     for (const char *p = text;; p++) {
-        const char *field;
+        const char *field = NULL;
         if (csv_field(&p, a, &field, err))
             return -1;
         *vec_push(&fields) = field;
