@@ -28,8 +28,8 @@
 struct op_key {
     struct digest digest; /* everything that decides the result but the inputs' content; no names
                              for people */
-    bool is_volatile;     /* a source whose definition says nothing of its content: OP_SOURCE of
-                             local:// */
+    bool is_volatile;     /* a source whose definition says nothing of its content: local:// */
+    bool is_free;         /* costs nothing to do again: neither asked of the cache nor remembered */
     /* For each input (array of v->n_inputs, allocated in the arena): whether content() can tell
      * what is read of it. */
     const bool *by_content;

@@ -8,6 +8,11 @@
 
 void object_kind_add(struct store *st, const struct object_kind *kind)
 {
+    vec_each (&st->kinds, known)
+        if (strcmp(known->prefix, kind->prefix) == 0) {
+            *known = *kind;
+            return;
+        }
     *vec_push(&st->kinds) = *kind;
 }
 

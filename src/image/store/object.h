@@ -19,7 +19,8 @@ struct object_kind {
     int (*hide)(void *arg, struct store *st, const char *id, struct err *err);
     void *arg;
 };
-void object_kind_add(struct store *st, const struct object_kind *kind); /* copies; once a kind */
+void object_kind_add(struct store *st,
+                     const struct object_kind *kind); /* copies; replaces one of the same prefix */
 
 /* Records an object, or records it anew; what it needs should be there.  Counts as a use of it. */
 NODISCARD int object_put(struct store *st, const char *id, uint64_t size,
