@@ -1,0 +1,289 @@
+#include "base/core/pool.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+#include "base/core/mem.h"
+#include "tap.h"
+
+/* ---- order, limits, errors ---- */
+
+struct trace {
+    atomic_int n_run, n_now, n_most;
+    char order[64];
+};
+
+struct step {
+    struct trace *trace;
+    int number;
+    enum err_kind fails; /* ERR_NONE: succeeds */
+};
+
+static int note(void *arg, struct err *err)
+{
+    struct step *s = arg;
+    int now = atomic_fetch_add(&s->trace->n_now, 1) + 1;
+    int most = atomic_load(&s->trace->n_most);
+    while (now > most && !atomic_compare_exchange_weak(&s->trace->n_most, &most, now)) {
+    }
+    int at = atomic_fetch_add(&s->trace->n_run, 1);
+    if (at < 63)
+        s->trace->order[at] = (char)('a' + s->number);
+    for (int i = 0; i < 3; i++)
+        sched_yield();
+    atomic_fetch_sub(&s->trace->n_now, 1);
+    return s->fails ? err_set(err, s->fails, "step %d", s->number) : 0;
+}
+
+TEST("one thread runs tasks in the order given")
+{
+    struct err err = { 0 };
+    struct trace trace = { 0 };
+    struct step steps[20];
+    AUTO(pool_free) struct pool *p = pool_new(1);
+    AUTO(task_group_free) struct task_group *g = task_group_new(p, 0);
+    for (int i = 0; i < 20; i++) {
+        steps[i] = (struct step){ .trace = &trace, .number = i };
+        task_group_add(g, note, &steps[i]);
+    }
+    EXPECT_OK(task_group_wait(g, &err), &err);
+    EXPECT_STR(trace.order, "abcdefghijklmnopqrst");
+    EXPECT_INT(trace.n_most, 1);
+    EXPECT_INT(err.kind, ERR_NONE);
+}
+
+TEST("no more threads work than the pool has, nor more of a group than its limit")
+{
+    struct err err = { 0 };
+    struct trace all = { 0 }, few = { 0 };
+    struct step wide[200], narrow[200];
+    AUTO(pool_free) struct pool *p = pool_new(4);
+    EXPECT_INT(pool_threads(p), 4);
+    AUTO(task_group_free) struct task_group *g = task_group_new(p, 0);
+    AUTO(task_group_free) struct task_group *limited = task_group_new(p, 2);
+    for (int i = 0; i < 200; i++) {
+        wide[i] = (struct step){ .trace = &all, .number = i % 26 };
+        narrow[i] = (struct step){ .trace = &few, .number = i % 26 };
+        task_group_add(limited, note, &narrow[i]);
+        task_group_add(g, note, &wide[i]);
+    }
+    EXPECT_OK(task_group_wait(limited, &err), &err);
+    EXPECT_OK(task_group_wait(g, &err), &err);
+    EXPECT_INT(all.n_run, 200);
+    EXPECT_INT(few.n_run, 200);
+    EXPECT(all.n_most <= 4);
+    EXPECT(few.n_most <= 2);
+}
+
+TEST("the first error is kept, what is queued behind it is dropped, and so is what comes later")
+{
+    struct err err = { 0 };
+    struct trace trace = { 0 };
+    struct step steps[8];
+    AUTO(pool_free) struct pool *p = pool_new(1);
+    AUTO(task_group_free) struct task_group *g = task_group_new(p, 1);
+    AUTO(task_group_free) struct task_group *other = task_group_new(p, 0);
+    for (int i = 0; i < 8; i++)
+        steps[i] = (struct step){ .trace = &trace, .number = i };
+    steps[2].fails = ERR_CORRUPT;
+    steps[3].fails = ERR_DENIED;
+    for (int i = 0; i < 6; i++)
+        task_group_add(g, note, &steps[i]);
+    EXPECT_ERR(task_group_wait(g, &err), &err, ERR_CORRUPT);
+    EXPECT_STR(err.text, "step 2");
+    task_group_add(g, note, &steps[6]);
+    EXPECT_ERR(task_group_wait(g, &err), &err, ERR_CORRUPT);
+    EXPECT_STR(trace.order, "abc");
+    task_group_add(other, note, &steps[7]); /* another group is not touched */
+    EXPECT_OK(task_group_wait(other, &err), &err);
+    EXPECT_STR(trace.order, "abch");
+}
+
+TEST("many failing tasks on many threads leave one error and nothing behind")
+{
+    AUTO(pool_free) struct pool *p = pool_new(4);
+    for (int round = 0; round < 50; round++) {
+        struct err err = { 0 };
+        struct trace trace = { 0 };
+        struct step steps[40];
+        AUTO(task_group_free) struct task_group *g = task_group_new(p, (size_t)(round % 4));
+        for (int i = 0; i < 40; i++) {
+            steps[i] = (struct step){ .trace = &trace, .fails = i % 3 == 2 ? ERR_LIMIT : ERR_NONE };
+            task_group_add(g, note, &steps[i]);
+        }
+        EXPECT_ERR(task_group_wait(g, &err), &err, ERR_LIMIT);
+        EXPECT_INT(trace.n_now, 0);
+    }
+}
+
+/* ---- nesting ---- */
+
+struct tree {
+    struct pool *pool;
+    int depth;
+    size_t limit;
+    atomic_int *n_leaves;
+};
+
+static int grow(void *arg, struct err *err)
+{
+    struct tree *t = arg;
+    if (t->depth == 0) {
+        atomic_fetch_add(t->n_leaves, 1);
+        return 0;
+    }
+    struct tree below = *t;
+    below.depth--;
+    AUTO(task_group_free) struct task_group *g = task_group_new(t->pool, t->limit);
+    for (int i = 0; i < 3; i++)
+        task_group_add(g, grow, &below);
+    return task_group_wait(g, err);
+}
+
+TEST("tasks that wait for tasks of their own end, however few the threads")
+{
+    for (size_t n_threads = 1; n_threads <= 3; n_threads++)
+        for (size_t limit = 0; limit <= 2; limit++) {
+            struct err err = { 0 };
+            atomic_int n_leaves = 0;
+            AUTO(pool_free) struct pool *p = pool_new(n_threads);
+            struct tree top = { .pool = p, .depth = 6, .limit = limit, .n_leaves = &n_leaves };
+            AUTO(task_group_free) struct task_group *g = task_group_new(p, 0);
+            task_group_add(g, grow, &top);
+            EXPECT_OK(task_group_wait(g, &err), &err);
+            EXPECT_INT(n_leaves, 729);
+        }
+}
+
+struct family {
+    struct task_group *group;
+    atomic_int *n_run, *n_now, *n_most;
+    int depth;
+};
+
+/* Adds to its own group and waits for it. */
+static int breed(void *arg, struct err *err)
+{
+    struct family *f = arg;
+    atomic_fetch_add(f->n_run, 1);
+    int now = atomic_fetch_add(f->n_now, 1) + 1;
+    if (now > atomic_load(f->n_most))
+        atomic_store(f->n_most, now);
+    int result = 0;
+    struct family below = *f;
+    if (below.depth-- > 0) {
+        task_group_add(f->group, breed, &below);
+        task_group_add(f->group, breed, &below);
+        atomic_fetch_sub(f->n_now, 1);
+        result = task_group_wait(f->group, err);
+        atomic_fetch_add(f->n_now, 1);
+    }
+    atomic_fetch_sub(f->n_now, 1);
+    return result;
+}
+
+TEST("a task may wait for the group that it belongs to")
+{
+    for (size_t n_threads = 1; n_threads <= 3; n_threads++)
+        for (size_t limit = 0; limit <= 2; limit++) {
+            struct err err = { 0 };
+            atomic_int n_run = 0, n_now = 0, n_most = 0;
+            AUTO(pool_free) struct pool *p = pool_new(n_threads);
+            AUTO(task_group_free) struct task_group *g = task_group_new(p, limit);
+            struct family first = { g, &n_run, &n_now, &n_most, 4 };
+            task_group_add(g, breed, &first);
+            EXPECT_OK(task_group_wait(g, &err), &err);
+            EXPECT_INT(n_run, 31);
+        }
+}
+
+static int fail_below(void *arg, struct err *err)
+{
+    struct pool *p = arg;
+    struct trace trace = { 0 };
+    struct step bad = { .trace = &trace, .number = 7, .fails = ERR_NETWORK };
+    AUTO(task_group_free) struct task_group *g = task_group_new(p, 0);
+    task_group_add(g, note, &bad);
+    return task_group_wait(g, err) < 0 ? err_wrap(err, "pull") : 0;
+}
+
+TEST("an error below comes up with its prefixes")
+{
+    struct err err = { 0 };
+    AUTO(pool_free) struct pool *p = pool_new(2);
+    AUTO(task_group_free) struct task_group *g = task_group_new(p, 0);
+    task_group_add(g, fail_below, p);
+    EXPECT_ERR(task_group_wait(g, &err), &err, ERR_NETWORK);
+    EXPECT_STR(err.text, "pull: step 7");
+}
+
+/* ---- ends ---- */
+
+TEST("a pool and a group without work end at once")
+{
+    struct err err = { 0 };
+    pool_free(NULL);
+    task_group_free(NULL);
+    AUTO(pool_free) struct pool *p = pool_new(0);
+    EXPECT(pool_threads(p) >= 1);
+    AUTO(task_group_free) struct task_group *g = task_group_new(p, 0);
+    EXPECT_OK(task_group_wait(g, &err), &err);
+    EXPECT_OK(task_group_wait(g, &err), &err);
+}
+
+TEST("freeing a group waits for its tasks")
+{
+    struct trace trace = { 0 };
+    struct step steps[50];
+    AUTO(pool_free) struct pool *p = pool_new(3);
+    struct task_group *g = task_group_new(p, 0);
+    for (int i = 0; i < 50; i++) {
+        steps[i] = (struct step){ .trace = &trace, .number = i % 26 };
+        task_group_add(g, note, &steps[i]);
+    }
+    task_group_free(g);
+    EXPECT_INT(trace.n_run, 50);
+}
+
+static int look_at_signals(void *arg, struct err *err)
+{
+    (void)err;
+    sigset_t set;
+    pthread_sigmask(SIG_BLOCK, NULL, &set);
+    *(bool *)arg =
+        sigismember(&set, SIGINT) && sigismember(&set, SIGTERM) && sigismember(&set, SIGPIPE);
+    return 0;
+}
+
+TEST("workers leave signals to the thread that was there before")
+{
+    struct err err = { 0 };
+    bool all_blocked = false;
+    AUTO(pool_free) struct pool *p = pool_new(1);
+    AUTO(task_group_free) struct task_group *g = task_group_new(p, 0);
+    task_group_add(g, look_at_signals, &all_blocked);
+    EXPECT_OK(task_group_wait(g, &err), &err);
+    EXPECT(all_blocked);
+    sigset_t mine;
+    pthread_sigmask(SIG_BLOCK, NULL, &mine);
+    EXPECT(!sigismember(&mine, SIGTERM));
+}
+
+static void tell_name(void *arg)
+{
+    pthread_getname_np(pthread_self(), arg, 16);
+}
+
+TEST("a thread of its own has a name, cut to what the kernel keeps")
+{
+    struct err err = { 0 };
+    char name[16] = "";
+    struct thread *t = NULL;
+    REQUIRE_OK(thread_start(&t, "registry-accept-loop", tell_name, name, &err), &err);
+    thread_join(t);
+    EXPECT_STR(name, "registry-accept");
+    thread_join(NULL);
+}
+
+TAP_MAIN()
