@@ -25,6 +25,9 @@ struct task {
     TAILQ_ENTRY(task) in_pool;  /* when ready */
     TAILQ_ENTRY(task) in_group; /* when ready or in the backlog */
     struct task_group *group;   /* borrowed */
+    struct task *parent;        /* the task of the same group that added it, or NULL */
+    size_t n_below;             /* unfinished tasks that it added, and that those added */
+    bool has_ended;             /* kept for its children's sake only */
     task_fn fn;
     void *arg; /* borrowed */
 };
@@ -48,9 +51,8 @@ struct task_group {
     struct task_list ready; /* may start */
     struct task_list backlog;
     size_t limit;
-    size_t n_active;     /* ready or running, without those that wait for this group */
+    size_t n_active;     /* ready or running, without those that wait for their subtasks */
     size_t n_unfinished; /* all that were added and have not ended */
-    size_t n_inside;     /* tasks of this group that wait for this group */
     bool has_failed;
     struct err first; /* valid when has_failed */
 };
@@ -59,7 +61,7 @@ struct task_group {
  * to the thread as its stack does. */
 static _Thread_local struct {
     const struct pool *pool;
-    const struct task *task;
+    struct task *task;
 } here;
 
 /* The processors that the cgroup's quota is worth, rounded up; `otherwise` when there is none. */
@@ -149,9 +151,18 @@ static void promote(struct task_group *g)
     }
 }
 
-/* One task of the group is gone. */
-static void count_out(struct task_group *g)
+/* A task has ended or was dropped.  It stays in memory while tasks that it added do not. */
+static void count_out(struct task *t)
 {
+    struct task_group *g = t->group;
+    t->has_ended = true;
+    for (struct task *up = t->parent; up; up = up->parent)
+        up->n_below--;
+    while (t && t->has_ended && t->n_below == 0) {
+        struct task *parent = t->parent;
+        free(t);
+        t = parent;
+    }
     g->n_unfinished--;
     if (--g->pool->n_unfinished == 0 && g->pool->is_ending)
         pthread_cond_broadcast(&g->pool->work);
@@ -170,14 +181,12 @@ static void drop_queued(struct task_group *g)
     struct task *t;
     while ((t = TAILQ_FIRST(&g->backlog))) {
         TAILQ_REMOVE(&g->backlog, t, in_group);
-        free(t);
-        count_out(g);
+        count_out(t);
     }
     while ((t = TAILQ_FIRST(&g->ready))) {
         take_ready(t);
-        free(t);
         g->n_active--;
-        count_out(g);
+        count_out(t);
     }
 }
 
@@ -195,7 +204,6 @@ static void run_task(struct task *t)
     struct err err = { 0 };
     int result = t->fn(t->arg, &err);
     here = before;
-    free(t);
 
     pthread_mutex_lock(&p->lock);
     if (result != 0 && !g->has_failed) {
@@ -205,7 +213,7 @@ static void run_task(struct task *t)
     }
     g->n_active--;
     promote(g);
-    count_out(g); /* last: whoever waits may free the group once the lock is let go */
+    count_out(t); /* last: whoever waits may free the group once the lock is let go */
 }
 
 /* ---- workers ---- */
@@ -262,6 +270,12 @@ struct task_group *task_group_new(struct pool *p, size_t limit)
     return g;
 }
 
+/* The task of this group that this thread runs, or NULL. */
+static struct task *own_task(const struct task_group *g)
+{
+    return here.task && here.task->group == g ? here.task : NULL;
+}
+
 void task_group_add(struct task_group *g, task_fn fn, void *arg)
 {
     struct task *t = xcalloc(1, sizeof *t);
@@ -272,27 +286,32 @@ void task_group_add(struct task_group *g, task_fn fn, void *arg)
     } else {
         g->n_unfinished++;
         g->pool->n_unfinished++;
+        t->parent = own_task(g);
+        for (struct task *up = t->parent; up; up = up->parent)
+            up->n_below++;
         TAILQ_INSERT_TAIL(&g->backlog, t, in_group);
         promote(g);
     }
     pthread_mutex_unlock(&g->pool->lock);
 }
 
-/* Waits until only tasks that wait here themselves are left.  A worker makes itself useful
- * meanwhile; so does anybody when no thread could be started at all. */
+/* A task of the group waits for those that it added, anybody else for all.  A worker makes itself
+ * useful meanwhile; so does whoever waits when no thread could be started at all.
+ *
+ * No circle can arise: a task waits for tasks that started after it, be it those it added or the
+ * one that its thread runs meanwhile. */
 static void wait_locked(struct task_group *g)
 {
     struct pool *p = g->pool;
-    bool is_inside = here.pool == p && here.task && here.task->group == g;
-    if (is_inside) { /* it waits, so another may be active in its place */
-        g->n_inside++;
+    const struct task *self = own_task(g);
+    if (self) { /* it waits, so another may be active in its place */
         g->n_active--;
         promote(g);
         pthread_cond_broadcast(&g->changed);
     }
     for (;;) {
-        bool may_go_on = !is_inside || !g->limit || g->n_active < g->limit;
-        if (g->n_unfinished == g->n_inside && may_go_on)
+        bool is_done = self ? self->n_below == 0 : g->n_unfinished == 0;
+        if (is_done && (!self || !g->limit || g->n_active < g->limit))
             break;
         struct task *t = TAILQ_FIRST(&g->ready);
         if (t && (here.pool == p || p->threads.n == 0))
@@ -300,10 +319,8 @@ static void wait_locked(struct task_group *g)
         else
             pthread_cond_wait(&g->changed, &p->lock);
     }
-    if (is_inside) {
-        g->n_inside--;
+    if (self)
         g->n_active++;
-    }
 }
 
 int task_group_wait(struct task_group *g, struct err *err)
@@ -322,7 +339,7 @@ void task_group_free(struct task_group *g)
     if (!g)
         return;
     int saved = errno;
-    assert(!here.task || here.task->group != g);
+    assert(!own_task(g));
     pthread_mutex_lock(&g->pool->lock);
     wait_locked(g);
     pthread_mutex_unlock(&g->pool->lock);

@@ -2,7 +2,7 @@
  *
  * Tasks are run in the order given, by up to n_threads threads.  A task that waits for a group runs
  * other tasks of that group meanwhile, so nesting cannot dead-lock.  A task may even wait for the
- * group it belongs to: it then waits for all but those that wait so too.
+ * group it belongs to: it then waits for the tasks that it added, and those that they added.
  *
  * Threads start when there is work for them, with all signals blocked: a handler runs in the thread
  * that was there before.  Threads: locked inside. */

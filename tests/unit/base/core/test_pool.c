@@ -158,44 +158,73 @@ TEST("tasks that wait for tasks of their own end, however few the threads")
 
 struct family {
     struct task_group *group;
-    atomic_int *n_run, *n_now, *n_most;
+    atomic_int *n_run;
+    atomic_int n_ended_below; /* of the tasks that this one added */
+    struct family *parent;
     int depth;
 };
 
-/* Adds to its own group and waits for it. */
+/* Adds two of its kind to its own group and waits for them; they lie on this stack. */
 static int breed(void *arg, struct err *err)
 {
     struct family *f = arg;
     atomic_fetch_add(f->n_run, 1);
-    int now = atomic_fetch_add(f->n_now, 1) + 1;
-    if (now > atomic_load(f->n_most))
-        atomic_store(f->n_most, now);
+    struct family below[2];
     int result = 0;
-    struct family below = *f;
-    if (below.depth-- > 0) {
-        task_group_add(f->group, breed, &below);
-        task_group_add(f->group, breed, &below);
-        atomic_fetch_sub(f->n_now, 1);
+    if (f->depth > 0) {
+        for (int i = 0; i < 2; i++) {
+            below[i] = (struct family){
+                .group = f->group, .n_run = f->n_run, .parent = f, .depth = f->depth - 1
+            };
+            task_group_add(f->group, breed, &below[i]);
+        }
         result = task_group_wait(f->group, err);
-        atomic_fetch_add(f->n_now, 1);
+        if (atomic_load(&f->n_ended_below) != 2)
+            result = err_set(err, ERR_INVALID, "went on before its subtasks had ended");
     }
-    atomic_fetch_sub(f->n_now, 1);
+    if (f->parent)
+        atomic_fetch_add(&f->parent->n_ended_below, 1);
     return result;
 }
 
-TEST("a task may wait for the group that it belongs to")
+TEST("a task may add to its own group, and waits then for what it added")
 {
     for (size_t n_threads = 1; n_threads <= 3; n_threads++)
         for (size_t limit = 0; limit <= 2; limit++) {
             struct err err = { 0 };
-            atomic_int n_run = 0, n_now = 0, n_most = 0;
+            atomic_int n_run = 0;
             AUTO(pool_free) struct pool *p = pool_new(n_threads);
             AUTO(task_group_free) struct task_group *g = task_group_new(p, limit);
-            struct family first = { g, &n_run, &n_now, &n_most, 4 };
-            task_group_add(g, breed, &first);
+            struct family first[3];
+            for (int i = 0; i < 3; i++) {
+                first[i] = (struct family){ .group = g, .n_run = &n_run, .depth = 4 };
+                task_group_add(g, breed, &first[i]);
+            }
             EXPECT_OK(task_group_wait(g, &err), &err);
-            EXPECT_INT(n_run, 31);
+            EXPECT_INT(n_run, 93);
         }
+}
+
+static int abandon(void *arg, struct err *err)
+{
+    struct family *f = arg;
+    (void)err;
+    atomic_fetch_add(f->n_run, 1);
+    if (atomic_fetch_sub(&f->n_ended_below, 1) > 0)
+        task_group_add(f->group, abandon, f);
+    return 0;
+}
+
+TEST("a task may end before the tasks that it added")
+{
+    struct err err = { 0 };
+    atomic_int n_run = 0;
+    AUTO(pool_free) struct pool *p = pool_new(2);
+    AUTO(task_group_free) struct task_group *g = task_group_new(p, 1);
+    struct family chain = { .group = g, .n_run = &n_run, .n_ended_below = 100 };
+    task_group_add(g, abandon, &chain);
+    EXPECT_OK(task_group_wait(g, &err), &err);
+    EXPECT_INT(n_run, 101);
 }
 
 static int fail_below(void *arg, struct err *err)

@@ -24,7 +24,8 @@ static int faulty_read(struct reader *base, void *to, size_t cap, size_t *n, str
     *n = cap < r->chunk ? cap : r->chunk;
     if (*n > r->rest.len)
         *n = r->rest.len;
-    memcpy(to, r->rest.ptr, *n);
+    if (*n)
+        memcpy(to, r->rest.ptr, *n);
     r->rest = span_skip(r->rest, *n);
     return 0;
 }
