@@ -2,8 +2,9 @@
  *
  * Builders written in Go print image configs and manifests with json.Marshal; where our bytes equal
  * theirs, the same image has the same digest.  Go escapes <, > and & (for HTML), U+2028 and U+2029
- * (for JavaScript), control characters as \b \f \n \r \t or \u00XX, and nothing else; the numbers
- * follow JavaScript: the shortest digits that read back, an exponent below 1e-6 and from 1e21 on.
+ * (for JavaScript), control characters as \b \f \n \r \t or \u00XX, and nothing else; numbers have
+ * the shortest digits that read back, and an exponent below 1e-6.  Go starts with exponents again
+ * at 1e21, we at 1e18: json_parse() refuses integers beyond 64 bits and must read what we print.
  *
  * Spec: RFC 8259; ECMA-262 Number::toString.  Threads: no state. */
 #include <math.h>
@@ -130,9 +131,9 @@ static void print_real(double d, struct buf *out)
     for (const char *p = text; *p; p++)
         if (*p >= '0' && *p <= '9')
             digits[n++] = *p;
-    if (signbit(d))
+    if (d < 0)
         buf_putc(out, '-');
-    if (fabs(d) > 0 && (exponent < -6 || exponent >= 21)) {
+    if (fabs(d) > 0 && (exponent < -6 || exponent >= 18)) {
         buf_put(out, span_bytes(digits, 1));
         if (n > 1)
             buf_printf(out, ".%.*s", (int)n - 1, digits + 1);
