@@ -45,7 +45,8 @@ class Tally:
 
     def add_program(self, run):
         """Adds one program: an object of testlog.json."""
-        name, result, status = run["name"], run["result"], run["returncode"]
+        name = run["name"].split(" / ")[-1]  # of "kiln:base/core / test-base-core-err"
+        result, status = run["result"], run["returncode"]
         planned, cases, failed, notes = None, 0, 0, []
         for line in (run["stdout"] or "").splitlines():
             plan, case = PLAN.match(line), CASE.match(line)

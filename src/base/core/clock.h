@@ -1,7 +1,8 @@
 /* base/core/clock.h - the only place where time comes from.
  *
  * Output depends on input alone: what goes into an image takes its time from a `struct clock`,
- * which stands still at SOURCE_DATE_EPOCH when there is one.  Durations use clock_monotonic_ms(). */
+ * which stands still at SOURCE_DATE_EPOCH when there is one.  Durations use clock_monotonic_ms().
+ */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>

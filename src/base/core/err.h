@@ -1,8 +1,8 @@
 /* base/core/err.h - what went wrong, told once and completed on the way up.
  *
- * A `struct err` lives on the caller's stack, zeroed (`struct err err = { 0 };`), and is never NULL.
- * It is set where the failure is seen; each caller that knows more adds one prefix.  A text reads
- * `what was tried: on which object: why`, lower case, no full stop.
+ * A `struct err` lives on the caller's stack, zeroed (`struct err err = { 0 };`), and is never
+ * NULL. It is set where the failure is seen; each caller that knows more adds one prefix.  A text
+ * reads `what was tried: on which object: why`, lower case, no full stop.
  *
  * Threads: an err belongs to one thread. */
 #pragma once

@@ -1,7 +1,7 @@
 /* base/core/log.h - events for people who look for a reason: `level room message key=value`.
  *
- * Lines go to stderr.  Logging changes no behaviour.  The level is the program's only mutable global
- * beside the signal flag. */
+ * Lines go to stderr.  Logging changes no behaviour.  The level is the program's only mutable
+ * global beside the signal flag. */
 #pragma once
 #include <stdbool.h>
 

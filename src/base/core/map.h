@@ -22,11 +22,11 @@ struct map {
     size_t n_slots;
 };
 
-#define map_each(m, e)                                                                             \
-    for (struct map_entry *e = (m)->entries; e && e < (m)->entries + (m)->n; e++)
+#define map_each(m, e) for (struct map_entry *e = (m)->entries; e && e < (m)->entries + (m)->n; e++)
 
-void map_set(struct map *m, const char *key, void *value); /* copies key, takes value; replaces in place */
-void *map_find(const struct map *m, const char *key);      /* NULL when absent */
+void map_set(struct map *m, const char *key,
+             void *value); /* copies key, takes value; replaces in place */
+void *map_find(const struct map *m, const char *key); /* NULL when absent */
 bool map_has(const struct map *m, const char *key);
 bool map_remove(struct map *m, const char *key);
 void map_sort(struct map *m); /* by key, bytewise */

@@ -17,7 +17,8 @@ char *xstrdup(const char *s) __attribute__((malloc, returns_nonnull));
 char *xstrdup_or_null(const char *s); /* NULL gives NULL */
 char *xstrndup(const char *s, size_t len) __attribute__((malloc, returns_nonnull));
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2), returns_nonnull));
-char *xvasprintf(const char *fmt, va_list args) __attribute__((format(printf, 1, 0), returns_nonnull));
+char *xvasprintf(const char *fmt, va_list args)
+    __attribute__((format(printf, 1, 0), returns_nonnull));
 
 /* a + b, a * b: abort on overflow.  For sizes whose parts were bounded already. */
 size_t size_add(size_t a, size_t b);

@@ -1,4 +1,5 @@
-/* base/core/own.h - ownership: what is freed when a variable goes out of scope, and what is handed on.
+/* base/core/own.h - ownership: what is freed when a variable goes out of scope, and what is handed
+ * on.
  *
  *     AUTO(store_close) struct store *st = NULL;   closed at the end of the scope
  *     AUTO_FREE char *name = NULL;

@@ -14,15 +14,15 @@ struct span {
 /* For printf: "%.*s", SPAN_ARG(s). */
 #define SPAN_ARG(s) ((int)(s).len), ((s).ptr ? (s).ptr : "")
 
-struct span span_of(const char *text);             /* NULL gives the empty span */
+struct span span_of(const char *text); /* NULL gives the empty span */
 struct span span_bytes(const void *ptr, size_t len);
 bool span_equal(struct span a, struct span b);
 bool span_is(struct span s, const char *text);
 bool span_starts(struct span s, const char *prefix);
 bool span_ends(struct span s, const char *suffix);
-struct span span_skip(struct span s, size_t n);    /* without the first n bytes (at most all) */
-struct span span_first(struct span s, size_t n);   /* the first n bytes (at most all) */
-struct span span_trim(struct span s);              /* without blanks, tabs, CR, LF at both ends */
+struct span span_skip(struct span s, size_t n);  /* without the first n bytes (at most all) */
+struct span span_first(struct span s, size_t n); /* the first n bytes (at most all) */
+struct span span_trim(struct span s);            /* without blanks, tabs, CR, LF at both ends */
 /* Position of the first / last `c`, or -1. */
 ptrdiff_t span_find(struct span s, char c);
 ptrdiff_t span_rfind(struct span s, char c);

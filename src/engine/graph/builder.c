@@ -335,17 +335,16 @@ int graph_add_diff(struct graph_builder *b, struct edge lower, struct edge upper
                    const struct vertex_about *about, struct edge *out, struct err *err)
 {
     struct vertex *v;
-    struct edge edges[2];
-    struct vertex draft = { .type = OP_DIFF, .diff = { -1, -1 }, .inputs = edges };
-    *out = (struct edge){ 0 };
-    if (!upper.vertex)
+    struct edge edges[2] = { lower, upper };
+    struct vertex draft = {
+        .type = OP_DIFF,
+        .diff = { .lower = 0, .upper = upper.vertex ? 1 : -1 },
+        .inputs = edges,
+        .n_inputs = upper.vertex ? 2 : 1,
+    };
+    *out = upper;
+    if (!lower.vertex)
         return 0;
-    if (lower.vertex) {
-        draft.diff.lower = (int32_t)draft.n_inputs;
-        edges[draft.n_inputs++] = lower;
-    }
-    draft.diff.upper = (int32_t)draft.n_inputs;
-    edges[draft.n_inputs++] = upper;
     if (add_draft(b, &draft, about, &v, err))
         return -1;
     *out = (struct edge){ v, 0 };

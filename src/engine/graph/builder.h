@@ -63,7 +63,8 @@ NODISCARD int graph_add_file(struct graph_builder *b, struct edge base,
 /* Scratch edges are left out; of one edge the result is that edge itself, of none scratch. */
 NODISCARD int graph_add_merge(struct graph_builder *b, const struct edge *inputs, size_t n,
                               const struct vertex_about *about, struct edge *out, struct err *err);
-/* Of scratch as `upper` the result is scratch. */
+/* What `upper` has more than scratch is `upper` itself; scratch as `upper` removes all of `lower`.
+ */
 NODISCARD int graph_add_diff(struct graph_builder *b, struct edge lower, struct edge upper,
                              const struct vertex_about *about, struct edge *out, struct err *err);
 

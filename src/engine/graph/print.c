@@ -79,7 +79,11 @@ static void print_vertex(const struct vertex *v, struct buf *out)
         buf_puts(out, " no-cache");
     print_place(v, out);
     buf_puts(out, "  ");
+    size_t name = out->len;
     vertex_print_name(v, out);
+    for (size_t i = name; i < out->len; i++) /* heredocs; and nothing for the terminal to obey */
+        if ((unsigned char)out->data[i] < ' ' || out->data[i] == 0x7f)
+            out->data[i] = ' ';
     buf_putc(out, '\n');
 }
 

@@ -4,7 +4,8 @@
 #include <string.h>
 
 #include "base/codec/json.h"
-#include "engine/graph/graph.h"
+#include "base/codec/text.h"
+#include "engine/graph/internal.h"
 
 static void put_text(struct json *o, const char *key, const char *text)
 {
@@ -193,6 +194,19 @@ static void put_copy(struct json *o, const struct op_action *act)
     put_flag(o, "replaceExisting", act->replaces_existing);
 }
 
+static void put_data(struct json *o, struct span data)
+{
+    struct err not_text = { 0 };
+    AUTO_VALUE(buf_clear) struct buf text;
+    if (text_check(data, "data", &not_text) == 0) {
+        json_set(o, "data", json_new_strn(data));
+        return;
+    }
+    buf_init(&text, 2 * LIMIT_GRAPH_BYTES);
+    base64_print(data, &text);
+    json_set_str(o, "dataBase64", text.data);
+}
+
 static struct json *action_json(const struct op_action *act)
 {
     static const char *const types[] = { "", "copy", "mkfile", "mkdir", "rm", "symlink" };
@@ -209,7 +223,7 @@ static struct json *action_json(const struct op_action *act)
     put_flag(o, "mayBeMissing", act->may_be_missing);
     put_text(o, "target", act->target);
     if (act->type == ACTION_MKFILE)
-        json_set(o, "data", json_new_strn(act->data));
+        put_data(o, act->data);
     if (act->type == ACTION_COPY || act->type == ACTION_MKFILE || act->type == ACTION_MKDIR)
         put_int(o, "mode", act->mode, MODE_KEEP);
     put_int(o, "timestamp", act->timestamp_ns, TIMESTAMP_NONE);
@@ -243,6 +257,11 @@ static void put_operation(struct json *o, const struct vertex *v)
         put_pairs(o, "attrs", v->build.attrs);
         return;
     case OP_MERGE:
+        list = json_new_array();
+        for (size_t i = 0; i < v->merge.n_inputs; i++)
+            json_push(list, json_new_int(v->merge.inputs[i]));
+        json_set(o, "merge", list);
+        return;
     case OP_PASSTHROUGH:
         return;
     }

@@ -52,6 +52,20 @@ TEST("digests are those that BuildKit printed for its first example")
     EXPECT(!g->vertices[0]->platform.is_set);
 }
 
+TEST("a step and a folder of 2019 have the digests that BuildKit gave them")
+{
+    AUTO(graph_free) struct graph *g = read_fixture("buildkit-2019.pb");
+    REQUIRE(g && g->n_vertices == 2);
+    EXPECT_STR(digest_text(&g->vertices[0]->digest).s,
+               "sha256:665ba8b2cdc0cb0200e2a42a6b3c0f8f684089f4cd1b81494fbb9805879120f7");
+    EXPECT_STR(digest_text(&g->vertices[1]->digest).s,
+               "sha256:7156115684219992d715d910caa1a89fea8becfe16e4ad29bad6cb66a15151fa");
+    AUTO(graph_free) struct graph *workdir = read_fixture("buildkit-2019-workdir.pb");
+    REQUIRE(workdir && workdir->n_vertices == 2);
+    EXPECT_STR(digest_text(&workdir->vertices[1]->digest).s,
+               "sha256:9c0a9acba9d24cc4caa63333bcf0727c2b5dd687d17b2637ac7a7fc5561d4cfd");
+}
+
 TEST("the local source of a real build record keeps its digest")
 {
     AUTO(graph_free) struct graph *g = read_fixture("buildkit-local.pb");
