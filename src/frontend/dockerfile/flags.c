@@ -4,10 +4,13 @@
  * Quotes and backslashes work in them and do not stay.  Each instruction brings its own table.
  *
  * Threads: values. */
+#include <assert.h>
 #include <string.h>
 
 #include "base/core/limits.h"
 #include "frontend/dockerfile/parse_internal.h"
+
+enum { FLAGS_MAX = 16 };
 
 /* One flag at the start of `line`, without quotes; returns how many bytes it took. */
 static size_t flag_word(struct span line, struct buf *word)
@@ -55,12 +58,17 @@ void flags_split(struct span line, struct arena *a, struct strings *flags, struc
 
 static int unknown_flag(const char *name, const struct flag_spec *specs, size_t n, struct err *err)
 {
-    enum { MAX_FLAGS = 16 };
-    const char *names[MAX_FLAGS];
-    for (size_t i = 0; i < n && i < MAX_FLAGS; i++)
+    const char *names[FLAGS_MAX];
+    struct buf known;
+    buf_init(&known, ERR_HINT_MAX);
+    for (size_t i = 0; i < n; i++) {
         names[i] = specs[i].name;
+        buf_printf(&known, "%s--%s", i == 0 ? "known are " : i + 1 < n ? ", " : " and ", names[i]);
+    }
     err_set(err, ERR_INVALID, "unknown flag: --%s", name);
-    return did_you_mean(err, name, names, n < MAX_FLAGS ? n : MAX_FLAGS, false);
+    err_hint(err, "%s", n ? known.data : "this instruction takes no flags");
+    buf_clear(&known);
+    return did_you_mean(err, name, names, n, false);
 }
 
 static int set_flag(const struct flag_spec *spec, const char *value, struct arena *a,
@@ -89,6 +97,7 @@ static int set_flag(const struct flag_spec *spec, const char *value, struct aren
 int flags_parse(const struct strings *flags, const struct flag_spec *specs, size_t n,
                 struct arena *a, struct err *err)
 {
+    assert(n <= FLAGS_MAX);
     uint32_t seen = 0;
     for (size_t i = 0; i < flags->n; i++) {
         const char *flag = flags->items[i] + 2, *equals = strchr(flag, '=');

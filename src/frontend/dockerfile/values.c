@@ -187,29 +187,38 @@ static size_t distance(const char *x, const char *y)
     return row[n] < NEAR ? row[n] : NEAR;
 }
 
+/* The nearest option, in lower case when `ignores_case`; NULL when none is near or one is equal.
+ * Among those as near, one with the same first letter is more likely meant. */
+static const char *find_nearest(const char *word, const char *const *options, size_t n,
+                                bool ignores_case, struct arena *a)
+{
+    const char *mine = ignores_case ? lower_case(a, word) : word, *match = NULL;
+    size_t best = 2 * NEAR;
+    for (size_t i = 0; i < n; i++) {
+        const char *option = ignores_case ? lower_case(a, options[i]) : options[i];
+        size_t d = distance(mine, option), rank = 2 * d + (option[0] != mine[0]);
+        if (d == 0)
+            return NULL;
+        if (rank < best) {
+            best = rank;
+            match = option;
+        }
+    }
+    return match;
+}
+
 int did_you_mean(struct err *err, const char *word, const char *const *options, size_t n,
                  bool ignores_case)
 {
-    struct arena *a = arena_new();
-    const char *mine = ignores_case ? lower_case(a, word) : word, *match = NULL;
-    size_t nearest = NEAR;
-    for (size_t i = 0; i < n; i++) {
-        const char *option = ignores_case ? lower_case(a, options[i]) : options[i];
-        size_t d = distance(mine, option);
-        if (d < nearest) {
-            nearest = d;
-            match = options[i];
-            if (ignores_case)
-                match = strcmp(word, lower_case(a, word)) == 0   ? option
-                        : strcmp(word, upper_case(a, word)) == 0 ? upper_case(a, option)
-                                                                 : option;
-        }
-    }
-    if (match && nearest > 0) {
-        AUTO_FREE char *text = xstrdup(err->text);
-        err_set(err, err->kind, "%s (did you mean %s?)", text, match);
-        err_hint(err, "did you mean %s?", match);
-    }
-    arena_free(a);
-    return -1;
+    AUTO(arena_free) struct arena *a = arena_new();
+    const char *match = find_nearest(word, options, n, ignores_case, a);
+    if (!match)
+        return -1;
+    bool is_upper = ignores_case && strcmp(word, lower_case(a, word)) != 0 &&
+                    strcmp(word, upper_case(a, word)) == 0;
+    if (is_upper)
+        match = upper_case(a, match);
+    AUTO_FREE char *text = xstrdup(err->text);
+    err_set(err, err->kind, "%s (did you mean %s?)", text, match);
+    return err_hint(err, "did you mean %s?", match);
 }
