@@ -129,7 +129,7 @@ struct copy {
     enum tristate unpack;       /* ADD */
 };
 
-struct healthcheck {
+struct health_probe {
     struct strings test; /* config's form: NONE | CMD, args... | CMD-SHELL, text. [literal] */
     int64_t interval_ns, timeout_ns, start_period_ns, start_interval_ns; /* 0: not given */
     int retries;                                                         /* 0: not given */
@@ -157,7 +157,7 @@ struct instruction {
         struct key_values env;       /* ENV */
         struct key_values labels;    /* LABEL */
         struct strings ports;        /* EXPOSE: [words] each; sorted, as BuildKit does */
-        struct healthcheck healthcheck;
+        struct health_probe healthcheck;
         const char *maintainer; /* [literal] */
         struct onbuild onbuild;
         struct run run;

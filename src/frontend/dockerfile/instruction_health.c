@@ -35,7 +35,7 @@ static int parse_retries(const char *value, struct arena *a, int *retries, struc
     return 0;
 }
 
-static int parse_health_flags(const struct parse_input *input, struct healthcheck *out,
+static int parse_health_flags(const struct parse_input *input, struct health_probe *out,
                               struct err *err)
 {
     struct arena *a = input->arena;

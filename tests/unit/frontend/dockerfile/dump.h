@@ -138,7 +138,7 @@ static void dump_args(struct buf *b, const struct args *args)
     }
 }
 
-static void dump_health(struct buf *b, const struct healthcheck *h)
+static void dump_health(struct buf *b, const struct health_probe *h)
 {
     dump_list(b, "test", &h->test);
     dump_number(b, "interval", h->interval_ns);
