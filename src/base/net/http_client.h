@@ -68,6 +68,6 @@ NODISCARD int http_send(struct http_client *c, const struct http_request *q,
                         struct http_response *out, struct err *err);
 /* Sends; the response's body is given to `sink` as it arrives when the status is 2xx (other bodies
  * are kept in out->body up to the ceiling).  An error of the sink ends the transfer and is returned
- * as it is.  The sink is not finished. */
+ * as it is.  The sink is not finished.  out->status is set before the sink gets its first byte. */
 NODISCARD int http_fetch(struct http_client *c, const struct http_request *q,
                          struct http_response *out, struct writer *sink, struct err *err);

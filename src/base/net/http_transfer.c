@@ -47,6 +47,7 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
     long status = status_of(t);
     int failed;
     if (t->sink && status >= 200 && status <= 299) {
+        t->response->status = (int)status;
         failed = writer_write(t->sink, got, &t->fault);
     } else {
         failed = buf_append(&t->response->body, got, &t->fault);
