@@ -1,0 +1,98 @@
+/* image/registry/blob_pull.c - a blob into the store: verified as it streams, resumed where it
+ * broke.
+ *
+ * Spec: distribution-spec "Pulling blobs"; RFC 9110 Range. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/core/mem.h"
+#include "image/registry/internal.h"
+#include "image/store/blob.h"
+
+/* The sink of one download, over all its tries. */
+struct download {
+    struct writer base;
+    struct remote *remote;
+    struct ingest *ingest;   /* borrowed */
+    const struct call *call; /* borrowed */
+    const struct descriptor *blob;
+    uint64_t asked_from; /* where this try's answer should start */
+    bool has_begun;      /* this try gave bytes */
+};
+
+/* A server without Range sends everything again: then what is there is dropped. */
+static int download_begin(struct download *d, struct err *err)
+{
+    d->has_begun = true;
+    if (d->asked_from == 0 || d->call->seen->status == 206)
+        return 0;
+    return ingest_restart(d->ingest, err);
+}
+
+static int download_write(struct writer *w, struct span bytes, struct err *err)
+{
+    struct download *d = (struct download *)w;
+    if (!d->has_begun && download_begin(d, err))
+        return -1;
+    if (ingest_write(d->ingest, bytes, err))
+        return -1;
+    if (d->remote->moved)
+        d->remote->moved(d->remote->moved_arg, &d->blob->digest, false, ingest_size(d->ingest),
+                         d->blob->size);
+    return 0;
+}
+
+static int download_restart(void *arg, struct map *headers, struct err *err)
+{
+    struct download *d = arg;
+    d->asked_from = ingest_size(d->ingest);
+    d->has_begun = false;
+    if (d->asked_from >= d->blob->size && d->asked_from > 0) {
+        if (ingest_restart(d->ingest, err))
+            return -1;
+        d->asked_from = 0;
+    }
+    if (d->asked_from > 0) {
+        AUTO_FREE char *range = xasprintf("bytes=%" PRIu64 "-", d->asked_from);
+        map_set_str(headers, "Range", range);
+    }
+    return 0;
+}
+
+int remote_pull_blob(struct remote *r, const struct reference *ref, const struct descriptor *blob,
+                     struct store *st, const struct cancel *cancel, struct err *err)
+{
+    static const struct writer_ops ops = { .write = download_write };
+    bool is_there = false;
+    if (blob_find(st, &blob->digest, &is_there, NULL, err))
+        return -1;
+    if (is_there)
+        return 0;
+    AUTO(ingest_close) struct ingest *in = NULL;
+    if (ingest_open(st, &blob->digest, blob->size, &in, err))
+        return -1;
+    struct digest_text digest = digest_text(&blob->digest);
+    AUTO_FREE char *path = xasprintf("blobs/%s", digest.s);
+    AUTO_FREE char *what = xasprintf("pull blob %s", digest.s);
+    struct call c = { .ref = ref,
+                      .method = "GET",
+                      .path = path,
+                      .actions = "pull",
+                      .restart = download_restart,
+                      .cancel = cancel,
+                      .asks_mirrors = true,
+                      .what = what };
+    struct download d = {
+        .base = { .ops = &ops }, .remote = r, .ingest = in, .call = &c, .blob = blob
+    };
+    c.sink = &d.base;
+    c.sink_arg = &d;
+    AUTO_VALUE(http_response_clear) struct http_response response = { 0 };
+    if (call_send(r, &c, &response, err))
+        return -1;
+    if (response.status != 200 && response.status != 206)
+        return call_fail(r, &c, &response, err);
+    if (ingest_commit(in, NULL, err))
+        return err_wrap(err, "pull from %s/%s", ref->registry, ref->repository);
+    return 0;
+}
