@@ -8,7 +8,6 @@
 #include <stdlib.h>
 
 #include "base/core/limits.h"
-#include "base/core/log.h"
 #include "base/core/mem.h"
 #include "image/registry/transfer.h"
 #include "image/store/blob.h"
@@ -25,7 +24,6 @@ struct image_source {
     struct map answers; /* key -> struct answer */
     struct remote *remote;
     struct store *store;
-    struct pool *pool;
 };
 
 static void image_free(struct image *i)
@@ -51,19 +49,15 @@ static void answer_free(void *p)
     free(a);
 }
 
-int image_source_new(struct remote *r, struct store *st, struct pool *pool,
-                     struct image_source **out, struct err *err)
+struct image_source *image_source_new(struct remote *r, struct store *st)
 {
-    (void)err;
     struct image_source *s = xcalloc(1, sizeof *s);
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->changed, NULL);
     s->answers.free_value = answer_free;
     s->remote = r;
     s->store = st;
-    s->pool = pool;
-    *out = s;
-    return 0;
+    return s;
 }
 
 void image_source_free(struct image_source *s)
@@ -220,25 +214,13 @@ static int find_target(struct request *q, enum resolve_mode mode, struct descrip
                        struct err *err)
 {
     bool is_there = false;
-    if (target_in_store(q, mode == RESOLVE_LOCAL, out, &is_there, err))
+    if (target_in_store(q, mode != RESOLVE_PULL, out, &is_there, err))
         return -1;
     if (is_there)
         return 0;
     if (mode == RESOLVE_LOCAL)
         return err_set(err, ERR_NOT_FOUND, "not in the store");
-    if (target_from_registry(q, out, err) == 0)
-        return 0;
-    if (mode == RESOLVE_PULL || (err->kind != ERR_NETWORK && err->kind != ERR_TIMEOUT &&
-                                 err->kind != ERR_NOT_FOUND && err->kind != ERR_DENIED))
-        return -1;
-    /* The registry cannot be had, or does not know it: what the store calls so will do. */
-    struct err local = { 0 };
-    if (target_in_store(q, true, out, &is_there, &local) || !is_there)
-        return -1;
-    log_event(LOG_INFO, "source", "the store's image is used registry=%s error=\"%s\"",
-              q->ref->registry, err->text);
-    err_clear(err);
-    return 0;
+    return target_from_registry(q, out, err);
 }
 
 static int make_image(struct request *q, enum resolve_mode mode, struct image **out,

@@ -6,7 +6,7 @@
  *
  * Threads: locked inside; equal requests at the same time are made once. */
 #pragma once
-#include "base/core/pool.h"
+#include "base/core/cancel.h"
 #include "image/oci/config.h"
 #include "image/oci/layer.h"
 #include "image/oci/manifest.h"
@@ -14,7 +14,7 @@
 #include "image/registry/remote.h"
 
 enum resolve_mode {
-    RESOLVE_DEFAULT, /* the registry when it answers; the store's name when it cannot be reached */
+    RESOLVE_DEFAULT, /* what the store calls so, else the registry: as docker does */
     RESOLVE_PULL,    /* the registry, always (--pull) */
     RESOLVE_LOCAL,   /* the store alone */
 };
@@ -33,8 +33,8 @@ struct image {
 };
 
 struct image_source;
-NODISCARD int image_source_new(struct remote *r, struct store *st, struct pool *pool,
-                               struct image_source **out, struct err *err);
+/* Borrows both. */
+struct image_source *image_source_new(struct remote *r, struct store *st);
 void image_source_free(struct image_source *s);
 DEFINE_AUTO(struct image_source, image_source_free)
 
