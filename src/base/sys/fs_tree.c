@@ -131,8 +131,12 @@ static int remove_entry(int fd, const char *name, int flags, bool may_chmod)
 {
     if (unlinkat(fd, name, flags) == 0 || errno == ENOENT)
         return 0;
-    if (errno != EACCES || !may_chmod || fchmod(fd, 0700) < 0)
+    if (errno != EACCES || !may_chmod)
         return -1;
+    if (fchmod(fd, 0700) < 0) {
+        errno = EACCES; /* that is the reason, not that the folder is another's */
+        return -1;
+    }
     return unlinkat(fd, name, flags) == 0 || errno == ENOENT ? 0 : -1;
 }
 

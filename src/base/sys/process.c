@@ -118,6 +118,8 @@ static int prepare_files(posix_spawn_file_actions_t *files, const struct pipes *
         code = posix_spawn_file_actions_adddup2(files, p->out[1], STDOUT_FILENO);
     if (code == 0)
         code = posix_spawn_file_actions_adddup2(files, p->log[1], STDERR_FILENO);
+    if (code == 0) /* what we inherited without close-on-exec is none of its business */
+        code = posix_spawn_file_actions_addclosefrom_np(files, STDERR_FILENO + 1);
     if (code == 0 && cwd)
         code = posix_spawn_file_actions_addchdir_np(files, cwd);
     return code;
