@@ -13,12 +13,14 @@
  * b   this empty file stands for a character or block device MAJOR:MINOR, decimal A capability that
  * may not be set is kept in `user.kiln.capability`, byte by byte.
  *
+ * A process that is not root counts as root of what it owns: its files without an override are 0:0.
+ *
  * What is lost: symlinks, fifos, sockets and real devices cannot carry user.* attributes, so where
  * their owner cannot be set they keep ours, which layers then show as 0:0.
  *
  * Paths here are one name, or names whose parents are no symlinks (as walks give): symlinked
- * parents would be followed outside the root.  The last component is never followed.
- * Threads: no state. */
+ * parents would be followed outside the root; "." is the folder itself.  The last component is
+ * never followed. Threads: no state. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -64,7 +66,7 @@ NODISCARD int node_stat_from(const struct stat *st, int dir_fd, const char *path
 /* Gives owner and permission bits: chown where it works, then chmod, else the override; removes an
  * override that is no longer needed.  Content that chown strips (setuid bits, capabilities) is the
  * caller's order to keep: owner and mode first, capability after.  mode: 07777 at most; ignored for
- * symlinks. ids->is_single saves the attempt.  Fails: UNSUPPORTED with a hint where the file system
+ * symlinks.  Fails: UNSUPPORTED with a hint where the file system
  * has no user.* attributes; SYSTEM, DENIED. */
 NODISCARD int node_set_attributes(int dir_fd, const char *path, uint32_t uid, uint32_t gid,
                                   mode_t mode, struct err *err);
