@@ -60,10 +60,11 @@ void http_response_clear(struct http_response *r);
 
 /* Sends and reads the whole response.  Any status is a success here.  *out is set in any case and
  * must be cleared.
- * Fails: NETWORK (connect, reset, TLS, an answer that ends too early), TIMEOUT, CANCELED, LIMIT
- * (headers or body above their ceiling), INVALID (the request itself; more redirects than 10),
- * CORRUPT (body_stream ends before body_size), and with the error of body_stream as it is.  Texts
- * name method, URL (redacted) and host. */
+ * Fails: NETWORK (connect, reset, an answer that ends too early), TIMEOUT, CANCELED, LIMIT (headers
+ * or body above their ceiling), INVALID (what no second try can mend: the request itself, a
+ * certificate that is not trusted, no TLS where TLS was asked for, more redirects than 10), CORRUPT
+ * (body_stream ends before body_size), NOT_FOUND and others by errno (a CA file), and with the
+ * error of body_stream as it is.  Texts name method, URL (redacted) and host. */
 NODISCARD int http_send(struct http_client *c, const struct http_request *q,
                         struct http_response *out, struct err *err);
 /* Sends; the response's body is given to `sink` as it arrives when the status is 2xx (other bodies

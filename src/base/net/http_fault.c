@@ -31,26 +31,36 @@ static const char *reason_of(const struct transfer *t, CURLcode code)
     return t->reason[0] ? t->reason : curl_easy_strerror(code);
 }
 
-/* curl's words without its "after 12 ms" in the middle. */
+/* "127.0.0.1 port 80" out of curl's "Failed to connect to 127.0.0.1 port 80 after 12 ms: ...". */
+static struct span peer_of(const struct transfer *t)
+{
+    static const char before[] = "Failed to connect to ";
+    const char *after = strstr(t->reason, " after ");
+    if (!after || !span_starts(span_of(t->reason), before))
+        return (struct span){ 0 };
+    const char *peer = t->reason + sizeof before - 1;
+    return span_bytes(peer, (size_t)(after - peer));
+}
+
 static int refused_fault(const struct transfer *t, const char *place, struct err *err)
 {
     long number = 0;
     curl_easy_getinfo(t->lane->easy, CURLINFO_OS_ERRNO, &number);
-    const char *why = number ? strerrordesc_np((int)number) : NULL;
-    struct span peer = span_of(t->reason);
-    if (span_starts(peer, "Failed to connect to ")) { /* names the proxy where there is one */
-        peer = span_skip(peer, strlen("Failed to connect to "));
-        const char *after = strstr(t->reason, " after ");
-        if (after)
-            peer.len = (size_t)(after - peer.ptr);
-    } else {
+    const char *why = number ? strerrordesc_np((int)number) : "no connection";
+    struct span peer = peer_of(t);
+    if (!peer.len)
         peer = span_of(place);
-    }
-    err_set(err, ERR_NETWORK, "%s: connect to %.*s: %s", t->name, SPAN_ARG(peer),
-            why ? why : "could not connect");
+    err_set(err, ERR_NETWORK, "%s: connect to %.*s: %s", t->name, SPAN_ARG(peer), why);
+    struct span rest = peer, host = span_cut(&rest, ' ');
+    AUTO_FREE char *name = span_dup(host);
+    if (!strstr(place, name))
+        return err_hint(err,
+                        "%s is the proxy that the environment names: look at HTTP_PROXY, "
+                        "HTTPS_PROXY and NO_PROXY",
+                        name);
     return err_hint(err,
                     "is something listening at %s, and may this machine reach it? (port, "
-                    "firewall, network policy, HTTP_PROXY and NO_PROXY)",
+                    "firewall, network policy)",
                     place);
 }
 

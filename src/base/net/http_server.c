@@ -74,8 +74,6 @@ static void list_add(struct http_exchange *x)
 static void list_remove(struct http_exchange *x)
 {
     struct http_server *s = x->server;
-    if (!x->link)
-        return;
     pthread_mutex_lock(&s->mutex);
     *x->link = x->next;
     if (x->next)
@@ -279,7 +277,8 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **ex
         body_break(&x->body);
         join_handler(x);
     }
-    list_remove(x);
+    if (x->is_begun)
+        list_remove(x);
     exchange_free(x);
     *exchange = NULL;
 }

@@ -389,6 +389,9 @@ int url_resolve(const struct url *base, struct span reference, struct url *out, 
         AUTO_FREE char *path = STEAL(u.path);
         u.path = remove_dot_segments(path);
     }
+    AUTO_FREE char *text = url_text(&u);
+    if (strlen(text) > LIMIT_URL)
+        return err_set(err, ERR_LIMIT, "resolve a URL: longer than %zu bytes", LIMIT_URL);
     if (check_absolute(&u, reference, err))
         return -1;
     *out = u;

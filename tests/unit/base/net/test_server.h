@@ -64,10 +64,28 @@ __attribute__((unused)) static void reply_body(struct test_server *t, struct htt
     exchange_reply(x, 200, is_echo ? buf_span(&b) : span_of(text));
 }
 
+__attribute__((unused)) static void serve_file(struct test_server *t, const char *path)
+{
+    pthread_mutex_lock(&t->mutex);
+    t->path = path;
+    pthread_mutex_unlock(&t->mutex);
+}
+
+__attribute__((unused)) static enum err_kind body_error_of(struct test_server *t)
+{
+    pthread_mutex_lock(&t->mutex);
+    enum err_kind kind = t->body_error;
+    pthread_mutex_unlock(&t->mutex);
+    return kind;
+}
+
 __attribute__((unused)) static void reply_file(struct test_server *t, struct http_exchange *x)
 {
     struct stat st;
-    int fd = open(t->path, O_RDONLY | O_CLOEXEC);
+    pthread_mutex_lock(&t->mutex);
+    const char *path = t->path;
+    pthread_mutex_unlock(&t->mutex);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &st))
         abort();
     const char *from = exchange_query(x, "from"), *size = exchange_query(x, "size");
