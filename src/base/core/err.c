@@ -7,6 +7,13 @@
 #include <errno.h>
 #include <stdarg.h>
 
+#ifdef __clang_analyzer__ /* see the header */
+#undef err_set
+#undef err_sys
+#undef err_wrap
+#undef err_hint
+#endif
+
 /* The text of `code` in C's language, whatever the locale, and in the house's lower case. */
 static void sys_text(int code, char *text, size_t size)
 {
