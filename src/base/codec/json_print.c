@@ -137,7 +137,7 @@ static void print_real(double d, struct buf *out)
         buf_put(out, span_bytes(digits, 1));
         if (n > 1)
             buf_printf(out, ".%.*s", (int)n - 1, digits + 1);
-        buf_printf(out, "e%c%02d", exponent < 0 ? '-' : '+', abs(exponent));
+        buf_printf(out, "e%c%d", exponent < 0 ? '-' : '+', abs(exponent));
         return;
     }
     size_t before = exponent < 0 ? 0 : (size_t)exponent + 1; /* digits before the point */

@@ -30,7 +30,7 @@ static const struct {
       "[9223372036854775807,-9223372036854775808,0,0]" },
     { "[1.5,-1.5,0.1,100.0,1e3,123456.789]", "[1.5,-1.5,0.1,100,1000,123456.789]" },
     { "[1e17,1e18,1e21,1.5e300,1e-6,1e-7,1.25e-9,0.00001234]",
-      "[100000000000000000,1e+18,1e+21,1.5e+300,0.000001,1e-07,1.25e-09,0.00001234]" },
+      "[100000000000000000,1e+18,1e+21,1.5e+300,0.000001,1e-7,1.25e-9,0.00001234]" },
     { "[0.0,-0.0,0.30000000000000004,5e-324,1.7976931348623157e308]",
       "[0,0,0.30000000000000004,5e-324,1.7976931348623157e+308]" },
     { "null", NULL },
@@ -45,6 +45,39 @@ TEST("values are printed as Go prints them, in the order they came")
         AUTO_FREE char *got = round_trip(span_of(printed[i].text), &err);
         EXPECT_STR(got, printed[i].want ? printed[i].want : printed[i].text);
     }
+}
+
+/* Go's older escapes as ours. */
+static void modernise(char *line)
+{
+    static const char *const pairs[][2] = { { "\\u0008", "\\b" },
+                                            { "\\u000c", "\\f" },
+                                            { "\\ufffd", "\xef\xbf\xbd" } };
+    for (size_t i = 0; i < 3; i++)
+        for (char *at; (at = strstr(line, pairs[i][0]));) {
+            size_t n = strlen(pairs[i][1]);
+            memcpy(at, pairs[i][1], n);
+            memmove(at + n, at + 6, strlen(at + 6) + 1);
+        }
+}
+
+TEST("what Go's json.Marshal printed is read and printed byte for byte")
+{
+    const char *root = getenv("KILN_FIXTURES");
+    AUTO_FREE char *path = xasprintf("%s/codec/go-marshal.jsonl", root ? root : "tests/fixtures");
+    FILE *f = fopen(path, "re");
+    REQUIRE(f);
+    char line[4096];
+    int n = 0;
+    for (; fgets(line, sizeof line, f); n++) {
+        struct err err = { 0 };
+        line[strcspn(line, "\n")] = '\0';
+        AUTO_FREE char *got = round_trip(span_of(line), &err);
+        modernise(line);
+        EXPECT_STR(got, line);
+    }
+    fclose(f);
+    EXPECT_INT(n, 60);
 }
 
 static const struct {
