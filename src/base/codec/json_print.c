@@ -146,7 +146,10 @@ static void print_real(double d, struct buf *out)
     for (size_t i = 0; i < n || i < before; i++) {
         if (i == before && i > 0)
             buf_putc(out, '.');
-        buf_putc(out, i < n ? digits[i] : '0');
+        if (i < n)
+            buf_putc(out, digits[i]);
+        else
+            buf_putc(out, '0');
     }
 }
 
