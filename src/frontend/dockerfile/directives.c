@@ -29,7 +29,7 @@ static bool directive_split(struct span line, const char *comment, struct arena 
                             (line.ptr[n] >= 'A' && line.ptr[n] <= 'Z') ||
                             (n > 0 && line.ptr[n] >= '0' && line.ptr[n] <= '9')))
         n++;
-    *key = lower_case(a, arena_strndup(a, line.ptr ? line.ptr : "", n));
+    *key = lower_case(a, arena_strndup(a, line.ptr, n));
     line = trim_blanks(span_skip(line, n));
     if (!n || !span_starts(line, "="))
         return false;
@@ -41,9 +41,9 @@ static void set_syntax(struct span value, struct arena *a, const char **syntax, 
 {
     struct span rest = value;
     struct span image = span_cut(&rest, ' ');
-    rest = rest.ptr ? trim_blanks(rest) : rest;
+    rest = trim_blanks(rest);
     *syntax = arena_strndup(a, image.ptr, image.len);
-    *args = arena_strndup(a, rest.ptr ? rest.ptr : "", rest.len);
+    *args = arena_strndup(a, rest.ptr, rest.len);
 }
 
 static int set_escape(struct span value, struct directives *out, struct err *err)

@@ -38,8 +38,10 @@ static size_t flag_word(struct span line, struct buf *word)
 void flags_split(struct span line, struct arena *a, struct strings *flags, struct span *rest)
 {
     struct text_list list = { 0 };
+    line = trim_blanks(line);
     for (;;) {
-        line = trim_blanks(line);
+        for (size_t n; line.len && (n = blank_len(line.ptr, line.ptr + line.len));)
+            line = span_skip(line, n);
         if (!span_starts(line, "--"))
             break;
         struct buf word;

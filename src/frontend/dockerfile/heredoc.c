@@ -65,6 +65,16 @@ int heredoc_parse_word(const char *word, struct arena *a, bool *is_heredoc, stru
     return 0;
 }
 
+struct heredoc_list {
+    struct heredoc *items; /* owned */
+    size_t n, cap;
+};
+
+static void heredoc_list_clear(struct heredoc_list *l)
+{
+    vec_clear(l);
+}
+
 int heredocs_of_line(const char *line, struct arena *a, struct heredoc **out, size_t *n,
                      struct err *err)
 {
@@ -80,14 +90,22 @@ int heredocs_of_line(const char *line, struct arena *a, struct heredoc **out, si
     /* A shell's line need not be ours: RUN echo don't <<EOF has no heredoc. */
     if (shell_lex_words(&lex, line, a, &words, &ignored))
         return 0;
-    struct heredoc *docs = arena_alloc(a, (words.words.n + 1) * sizeof *docs);
+    AUTO_VALUE(heredoc_list_clear) struct heredoc_list docs = { 0 };
     for (size_t i = 0; i < words.words.n; i++) {
         bool is_heredoc;
-        if (heredoc_parse_word(words.words.items[i], a, &is_heredoc, &docs[*n], err))
+        struct heredoc doc;
+        if (heredoc_parse_word(words.words.items[i], a, &is_heredoc, &doc, err))
             return -1;
-        *n += is_heredoc;
+        if (is_heredoc && docs.n == LIMIT_DOCKERFILE_HEREDOCS)
+            return err_set(err, ERR_LIMIT, "more than %d heredocs", LIMIT_DOCKERFILE_HEREDOCS);
+        if (is_heredoc)
+            *vec_push(&docs) = doc;
     }
-    *out = docs;
+    if (!docs.n)
+        return 0;
+    *n = docs.n;
+    *out = arena_alloc(a, docs.n * sizeof **out);
+    memcpy(*out, docs.items, docs.n * sizeof **out);
     return 0;
 }
 

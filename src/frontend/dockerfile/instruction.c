@@ -134,11 +134,14 @@ static const char *trigger_text(const struct raw_instruction *raw, struct arena 
     next_word(&rest, &name);
     for (size_t n; (n = blank_len(rest.ptr, rest.ptr + rest.len));)
         rest = span_skip(rest, n);
-    const char *text = arena_strndup(a, rest.ptr, rest.len);
+    struct buf text;
+    buf_init(&text, SIZE_MAX);
+    buf_put(&text, rest);
     for (size_t i = 0; i < raw->heredocs.n; i++)
-        text = arena_printf(a, "%s\n%s%s", text, raw->heredocs.items[i].raw,
-                            raw->heredocs.items[i].name);
-    return text;
+        buf_printf(&text, "\n%s%s", raw->heredocs.items[i].raw, raw->heredocs.items[i].name);
+    const char *kept = arena_strndup(a, text.data, text.len);
+    buf_clear(&text);
+    return kept;
 }
 
 int trigger_check(enum instruction_type type, struct err *err)

@@ -18,6 +18,19 @@ static int no_flags(const struct parse_input *input, struct err *err)
     return flags_parse(&input->raw->flags, NULL, 0, input->arena, err);
 }
 
+/* The descriptions in a comment by what they describe: the first word of each line. */
+static void index_descriptions(const char *comment, struct arena *a, struct map *out)
+{
+    struct span rest = span_of(comment);
+    while (rest.len) {
+        struct span description = span_cut(&rest, '\n');
+        struct span name = span_cut(&description, ' ');
+        const char *key = arena_strndup(a, name.ptr, name.len);
+        if (description.ptr && !map_has(out, key))
+            map_set(out, key, arena_strndup(a, description.ptr, description.len));
+    }
+}
+
 /* ARG does not look at flags, as in BuildKit. */
 int parse_arg(const struct parse_input *input, struct instruction *in, struct err *err)
 {
@@ -25,6 +38,8 @@ int parse_arg(const struct parse_input *input, struct instruction *in, struct er
     struct strings words = words_quoted(input->raw->args, input->escape, a);
     if (!words.n)
         return at_least_one(in, err);
+    AUTO_VALUE(map_clear) struct map descriptions = { 0 };
+    index_descriptions(input->raw->comment, a, &descriptions);
     struct arg *args = arena_alloc(a, words.n * sizeof *args);
     for (size_t i = 0; i < words.n; i++) {
         const char *word = words.items[i], *equals = strchr(word, '=');
@@ -35,7 +50,8 @@ int parse_arg(const struct parse_input *input, struct instruction *in, struct er
             .default_value = equals ? equals + 1 : "",
             .has_default = equals != NULL,
         };
-        args[i].description = comment_about(input->raw->comment, args[i].name, a);
+        const char *description = map_find(&descriptions, args[i].name);
+        args[i].description = description ? description : "";
     }
     in->args = (struct args){ .items = args, .n = words.n };
     return 0;

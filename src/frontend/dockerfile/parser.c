@@ -59,6 +59,8 @@ static int next_line(struct cursor *c, bool *is_end, struct err *err)
 
 static struct span trim_front(struct span s)
 {
+    if (!s.len)
+        return SPAN("");
     for (size_t n; (n = blank_len(s.ptr, s.ptr + s.len));)
         s = span_skip(s, n);
     return s;
@@ -133,10 +135,10 @@ void raw_instruction_of_line(struct span line, struct arena *a, struct raw_instr
     rest = line = trim_blanks(line);
     next_word(&rest, &name);
     flags_split(rest, a, &out->flags, &args);
-    out->name = arena_strndup(a, name.ptr ? name.ptr : "", name.len);
-    out->line = arena_strndup(a, full.ptr ? full.ptr : "", full.len);
-    out->text = arena_strndup(a, line.ptr ? line.ptr : "", line.len);
-    out->args = arena_strndup(a, args.ptr ? args.ptr : "", args.len);
+    out->name = arena_strndup(a, name.ptr, name.len);
+    out->line = arena_strndup(a, full.ptr, full.len);
+    out->text = arena_strndup(a, line.ptr, line.len);
+    out->args = arena_strndup(a, args.ptr, args.len);
     out->comment = "";
 }
 

@@ -65,7 +65,7 @@ static void split_raw(struct splitter *s, struct span bytes)
 
 static void split_at_blanks(struct splitter *s, struct span bytes)
 {
-    if (!s)
+    if (!s || !bytes.len)
         return;
     const char *end = bytes.ptr + bytes.len;
     for (const char *p = bytes.ptr; p < end;) {

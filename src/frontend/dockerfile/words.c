@@ -59,6 +59,8 @@ size_t blank_len(const char *p, const char *end)
 
 struct span trim_blanks(struct span s)
 {
+    if (!s.len)
+        return SPAN(""); /* never a NULL to count from */
     const char *p = s.ptr, *end = p + s.len, *last = p;
     for (size_t n; (n = blank_len(p, end));)
         p += n;

@@ -107,8 +107,10 @@ TEST("a line may have 65535 bytes and no more, wherever it stands")
     expect_refused(body, strlen(body), at_3);
 }
 
-TEST("there is a ceiling for instructions and for the file")
+TEST("there is a ceiling for instructions, for heredocs and for the file")
 {
+    AUTO_FREE char *docs = repeat("FROM a\nRUN x", " <<a", 1001, "");
+    expect_refused(docs, strlen(docs), "Dockerfile:2: more than 1000 heredocs");
     AUTO_FREE char *many = repeat("FROM a\n", "CMD\n", 20000, "");
     expect_refused(many, strlen(many), "Dockerfile:20001: more than 20000 instructions");
     AUTO_FREE char *large = repeat("FROM a\n", "# 3456789012345678901234567890\n", 300000, "");
