@@ -20,20 +20,20 @@
 #include "image/store/store.h"
 
 struct tree;
-/* A build context at `path`.  `ignore` (may be NULL) is borrowed as long as the tree lives.  `only`
- * (may be NULL): paths outside of these are as good as absent.  Fails: NOT_FOUND (no such folder),
- * SYSTEM. */
+/* A build context at `path`.  `ignore` (may be NULL) is borrowed as long as the tree lives, as `st`
+ * is. Fails: NOT_FOUND (no such folder), SYSTEM. */
 NODISCARD int tree_of_context(struct store *st, const char *path, const struct pattern_list *ignore,
-                              const struct str_list *only, struct tree **out, struct err *err);
-/* Everything below an open folder, which is borrowed.  `st` NULL: no digests are remembered. */
-struct tree *tree_of_folder(struct store *st, int root_fd);
+                              struct tree **out, struct err *err);
+/* Everything below an open folder, which is borrowed; `ids` as node_stat() takes it.  No digests
+ * are remembered: an inode of a mounted overlay is another one next time. */
+struct tree *tree_of_folder(int root_fd, const struct id_map *ids);
 void tree_free(struct tree *t);
 DEFINE_AUTO(struct tree, tree_free)
 
 int tree_fd(const struct tree *t); /* borrowed */
 bool tree_is_context(const struct tree *t);
-/* Whether the path (relative, clean) is hidden, and by which line of the ignore file (*line 0:
- * hidden since outside of `only`). */
+/* Whether the path (relative, clean) is hidden, and by which line of the list (*line may be NULL).
+ * A folder may be hidden although something below it is not. */
 bool tree_hides(const struct tree *t, const char *path, int *line);
 
 struct tree_entry {

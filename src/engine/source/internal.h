@@ -1,0 +1,28 @@
+/* engine/source/internal.h - the inside of a tree. */
+#pragma once
+#include "engine/source/tree.h"
+
+struct tree {
+    int root_fd;
+    bool owns_fd;
+    bool is_context;
+    struct id_map ids; /* of a folder */
+    bool has_ids;
+    const struct pattern_list *ignore; /* borrowed; NULL: nothing is hidden */
+    struct store *store;               /* borrowed; NULL: no digests are remembered */
+};
+
+/* Attributes of `name` in an open folder of the tree; in a context the owner is 0:0. */
+NODISCARD int tree_stat(const struct tree *t, int dir_fd, const char *name, struct node_stat *out,
+                        struct err *err);
+
+/* Makes the table; drops what was not renewed for a month. */
+NODISCARD int index_open(struct store *st, struct err *err);
+/* The remembered digests of files: all calls between index_begin() and index_end() are one
+ * transaction. */
+NODISCARD int index_begin(struct store *st, struct err *err);
+NODISCARD int index_find(struct store *st, const struct node_stat *file, struct digest *out,
+                         bool *is_there, struct err *err);
+NODISCARD int index_put(struct store *st, const struct node_stat *file, const struct digest *d,
+                        struct err *err);
+NODISCARD int index_end(struct store *st, struct err *err);

@@ -1,0 +1,302 @@
+/* engine/source/tree.c - opening trees, walking them, finding what a COPY source names. */
+#include "engine/source/tree.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/core/limits.h"
+#include "base/core/mem.h"
+#include "base/sys/fs.h"
+#include "engine/source/internal.h"
+
+int tree_of_context(struct store *st, const char *path, const struct pattern_list *ignore,
+                    struct tree **out, struct err *err)
+{
+    int fd = -1;
+    if (st && index_open(st, err))
+        return -1;
+    if (fs_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, &fd, err))
+        return err_wrap(err, "open the build context %s", path);
+    struct tree *t = xcalloc(1, sizeof *t);
+    *t = (struct tree){
+        .root_fd = fd, .owns_fd = true, .is_context = true, .ignore = ignore, .store = st
+    };
+    *out = t;
+    return 0;
+}
+
+struct tree *tree_of_folder(int root_fd, const struct id_map *ids)
+{
+    struct tree *t = xcalloc(1, sizeof *t);
+    *t = (struct tree){ .root_fd = root_fd };
+    if (ids) {
+        t->ids = *ids;
+        t->has_ids = true;
+    }
+    return t;
+}
+
+void tree_free(struct tree *t)
+{
+    if (!t)
+        return;
+    if (t->owns_fd)
+        close(t->root_fd);
+    free(t);
+}
+
+int tree_fd(const struct tree *t)
+{
+    return t->root_fd;
+}
+
+bool tree_is_context(const struct tree *t)
+{
+    return t->is_context;
+}
+
+bool tree_hides(const struct tree *t, const char *path, int *line)
+{
+    if (line)
+        *line = 0;
+    return t->ignore && *path && pattern_list_excludes(t->ignore, path, line);
+}
+
+int tree_stat(const struct tree *t, int dir_fd, const char *name, struct node_stat *out,
+              struct err *err)
+{
+    if (!t->is_context)
+        return node_stat(dir_fd, name, t->has_ids ? &t->ids : NULL, out, err);
+    struct stat st;
+    if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return err_sys(err, "look at %s", name);
+    *out = (struct node_stat){ .mode = st.st_mode,
+                               .rdev = st.st_rdev,
+                               .size = (uint64_t)st.st_size,
+                               .mtime = st.st_mtim,
+                               .ctime = st.st_ctim,
+                               .dev = st.st_dev,
+                               .ino = st.st_ino,
+                               .nlink = st.st_nlink };
+    return 0;
+}
+
+/* ---- walking ---- */
+
+struct walk {
+    const struct tree *tree;
+    tree_visit_fn visit;
+    void *arg;
+    const struct cancel *cancel;
+    size_t depth;
+};
+
+/* A folder on the way: hidden ones are told only when something below them is. */
+struct level {
+    const struct level *above;
+    const struct tree_entry *entry;
+    bool is_told;
+    int verdict; /* of its visit: 1: its content is left out */
+};
+
+static int tell(struct walk *w, struct level *l, struct err *err)
+{
+    if (!l || l->is_told)
+        return l ? l->verdict : 0;
+    int above = tell(w, (struct level *)(uintptr_t)l->above, err);
+    if (above)
+        return above;
+    l->is_told = true;
+    l->verdict = w->visit(w->arg, l->entry, err);
+    return l->verdict;
+}
+
+static int walk_folder(struct walk *w, int dir_fd, const char *name, struct level *l,
+                       struct err *err);
+
+static int walk_entry(struct walk *w, int dir_fd, const char *name, const char *path,
+                      struct level *above, struct err *err)
+{
+    struct tree_entry entry = { .path = path };
+    if (tree_stat(w->tree, dir_fd, name, &entry.stat, err))
+        return err_wrap(err, "walk %s", path);
+    bool is_folder = S_ISDIR(entry.stat.mode), is_hidden = tree_hides(w->tree, path, NULL);
+    if (is_hidden && (!is_folder || pattern_list_prunes(w->tree->ignore, path)))
+        return 0;
+    struct level level = { .above = above, .entry = &entry };
+    if (!is_hidden) {
+        int verdict = tell(w, &level, err);
+        if (verdict)
+            return verdict < 0 ? -1 : 0;
+    }
+    return is_folder ? walk_folder(w, dir_fd, name, &level, err) : 0;
+}
+
+static int walk_folder(struct walk *w, int dir_fd, const char *name, struct level *l,
+                       struct err *err)
+{
+    const char *path = l->entry->path;
+    if (++w->depth > LIMIT_PATH_DEPTH)
+        return err_set(err, ERR_LIMIT, "walk %s: folders nest deeper than %d", path,
+                       LIMIT_PATH_DEPTH);
+    AUTO_FD int fd = -1;
+    AUTO_VALUE(str_list_clear) struct str_list names = { 0 };
+    if (cancel_check(w->cancel, err) ||
+        fs_open(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &fd, err) ||
+        fs_list(fd, ".", &names, err))
+        return err_wrap(err, "walk %s", *path ? path : ".");
+    vec_each (&names, child) {
+        AUTO_FREE char *below = *path ? xasprintf("%s/%s", path, *child) : xstrdup(*child);
+        if (l->is_told && l->verdict)
+            break;
+        if (walk_entry(w, fd, *child, below, l, err))
+            return -1;
+    }
+    w->depth--;
+    return 0;
+}
+
+/* Opens the folder that holds `path`; *name is its last part. */
+static int open_parent(const struct tree *t, const char *path, int *fd, const char **name,
+                       struct err *err)
+{
+    const char *slash = strrchr(path, '/');
+    AUTO_FREE char *parent = slash ? xstrndup(path, (size_t)(slash - path)) : xstrdup(".");
+    *name = slash ? slash + 1 : *path ? path : ".";
+    return fs_open_in_root(t->root_fd, parent, O_PATH | O_DIRECTORY, 0, fd, err);
+}
+
+int tree_walk(const struct tree *t, const char *path, tree_visit_fn visit, void *arg,
+              const struct cancel *cancel, struct err *err)
+{
+    struct walk w = { .tree = t, .visit = visit, .arg = arg, .cancel = cancel };
+    AUTO_FD int fd = -1;
+    const char *name;
+    if (open_parent(t, path, &fd, &name, err))
+        return err_wrap(err, "walk %s", path);
+    return walk_entry(&w, fd, name, path, NULL, err);
+}
+
+/* ---- finding ---- */
+
+static int stop_at_first(void *arg, const struct tree_entry *e, struct err *err)
+{
+    (void)e;
+    *(bool *)arg = true;
+    return err_set(err, ERR_EXISTS, "found");
+}
+
+/* Whether anything at or below the path is not hidden. */
+static bool shows(const struct tree *t, const char *path, const struct cancel *cancel)
+{
+    bool found = false;
+    struct err ignored = { 0 };
+    if (!tree_hides(t, path, NULL))
+        return true;
+    if (pattern_list_prunes(t->ignore, path))
+        return false;
+    (void)!tree_walk(t, path, stop_at_first, &found, cancel, &ignored);
+    return found;
+}
+
+/* Where an O_PATH descriptor really is, relative to the root. */
+static char *real_path(const struct tree *t, int fd)
+{
+    char link[64], root[PATH_MAX], path[PATH_MAX];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", t->root_fd);
+    ssize_t n_root = readlink(link, root, sizeof root - 1);
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, path, sizeof path - 1);
+    if (n_root < 0 || n < n_root)
+        return NULL;
+    if (n_root == 1) /* the root is "/" */
+        n_root = 0;
+    return xstrndup(path + n_root + (n > n_root), (size_t)(n - n_root - (n > n_root)));
+}
+
+/* `path` with its symlinked folders resolved inside the root, the last part too when `follows`;
+ * NULL when nothing is there. */
+static char *resolve(const struct tree *t, const char *path, bool follows)
+{
+    struct err ignored = { 0 };
+    AUTO_FD int fd = -1, self = -1;
+    const char *name;
+    if (follows || !*path)
+        return fs_open_in_root(t->root_fd, *path ? path : ".", O_PATH, 0, &fd, &ignored)
+                   ? NULL
+                   : real_path(t, fd);
+    if (open_parent(t, path, &fd, &name, &ignored) ||
+        fs_open(fd, name, O_PATH | O_NOFOLLOW, 0, &self, &ignored))
+        return NULL;
+    AUTO_FREE char *parent = real_path(t, fd);
+    if (!parent)
+        return NULL;
+    return *parent ? xasprintf("%s/%s", parent, name) : xstrdup(name);
+}
+
+/* All names that the pattern's parts match, one part at a time; `done` is what is decided already.
+ */
+static int expand(const struct tree *t, const char *done, struct span rest, struct str_list *out,
+                  struct err *err)
+{
+    if (rest.len == 0) {
+        str_list_push(out, done);
+        return 0;
+    }
+    AUTO_FREE char *part = span_dup(span_cut(&rest, '/'));
+    if (!pattern_has_wildcard(part)) {
+        AUTO_FREE char *next = *done ? xasprintf("%s/%s", done, part) : xstrdup(part);
+        return expand(t, next, rest, out, err);
+    }
+    AUTO_FD int fd = -1;
+    AUTO_VALUE(str_list_clear) struct str_list names = { 0 };
+    struct err absent = { 0 };
+    if (fs_open_in_root(t->root_fd, *done ? done : ".", O_RDONLY | O_DIRECTORY, 0, &fd, &absent))
+        return 0;
+    if (fs_list(fd, ".", &names, err))
+        return err_wrap(err, "list %s", done);
+    vec_each (&names, name) {
+        if (!pattern_match(part, *name))
+            continue;
+        AUTO_FREE char *next = *done ? xasprintf("%s/%s", done, *name) : xstrdup(*name);
+        if (expand(t, next, rest, out, err))
+            return -1;
+    }
+    return 0;
+}
+
+/* Relative and clean; ".." at the root stays there. */
+static char *inside_root(const char *path)
+{
+    AUTO_FREE char *rooted = xasprintf("/%s", path);
+    AUTO_FREE char *clean = pattern_clean(span_of(rooted));
+    return xstrdup(clean + strspn(clean, "/"));
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int tree_find(const struct tree *t, const char *path, bool has_wildcards, bool follows,
+              struct str_list *out, struct err *err)
+{
+    AUTO_FREE char *clean = inside_root(path);
+    AUTO_VALUE(str_list_clear) struct str_list found = { 0 };
+    if (!has_wildcards)
+        str_list_push(&found, clean);
+    else if (pattern_check(clean, err) || expand(t, "", span_of(clean), &found, err))
+        return -1;
+    size_t first = out->n;
+    vec_each (&found, one) {
+        AUTO_FREE char *real = resolve(t, *one, follows);
+        if (real && shows(t, real, NULL) && !str_list_has(out, real))
+            str_list_push(out, real);
+    }
+    if (out->n > first)
+        qsort(out->items + first, out->n - first, sizeof *out->items, compare_texts);
+    return 0;
+}
