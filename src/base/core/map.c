@@ -7,6 +7,7 @@
  * slots[i] is the index of an entry plus 1, or 0; collisions go to the next slot. */
 #include "base/core/map.h"
 
+#include <assert.h>
 #include <sys/auxv.h>
 
 #include "base/core/mem.h"
@@ -111,6 +112,7 @@ void map_set(struct map *m, const char *key, void *value)
         m->cap = m->cap ? size_mul(m->cap, 2) : SMALL;
         m->entries = xrealloc(m->entries, size_mul(m->cap, sizeof *m->entries));
     }
+    assert(m->entries);
     m->entries[m->n++] = (struct map_entry){ .key = xstrdup(key), .value = value };
     if (m->n > SMALL && m->n * 2 > m->n_slots)
         index_again(m);

@@ -84,6 +84,15 @@ static void make_usable(int fd, const char *name)
     errno = saved;
 }
 
+/* The folder open as *fd, which becomes its own. */
+static DIR *take_dir(int *fd)
+{
+    DIR *dir = fdopendir(*fd);
+    if (dir)
+        *fd = -1;
+    return dir;
+}
+
 /* Enters a folder.  0, or -1 with errno. */
 static int push(struct removal *r, const char *name)
 {
@@ -96,10 +105,9 @@ static int push(struct removal *r, const char *name)
     struct stat st;
     if (fd < 0 || fstat(fd, &st) < 0)
         return -1;
-    DIR *dir = fdopendir(fd);
+    DIR *dir = take_dir(&fd);
     if (!dir)
         return -1;
-    fd = -1; /* belongs to dir now */
     *vec_push(&r->frames) =
         (struct frame){ .name = xstrdup(name), .dir = dir, .dev = st.st_dev, .ino = st.st_ino };
     if (r->frames.n > WINDOW)
@@ -119,11 +127,8 @@ static int reopen_above(struct removal *r)
         errno = ESTALE; /* somebody moved the tree under our feet */
         return -1;
     }
-    f->dir = fdopendir(fd);
-    if (!f->dir)
-        return -1;
-    fd = -1;
-    return 0;
+    f->dir = take_dir(&fd);
+    return f->dir ? 0 : -1;
 }
 
 /* unlinkat(2) that gives us the right to do it first, when the folder is ours. */

@@ -146,6 +146,22 @@ static int spawn(const struct process_options *o, const struct pipes *p, pid_t *
     return code;
 }
 
+/* posix_spawnp(3) says EACCES when it may not look into one folder of PATH and finds the program in
+ * no other.  True when there is such a program somewhere, so that it is the one that may not run.
+ */
+static bool is_in_path(const char *program)
+{
+    const char *path = getenv("PATH");
+    struct span rest = span_of(path ? path : "/bin:/usr/bin");
+    while (rest.ptr) {
+        struct span folder = span_cut(&rest, ':');
+        AUTO_FREE char *file = xasprintf("%.*s/%s", SPAN_ARG(folder), program);
+        if (access(file, F_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
 static int start(struct run *r, struct err *err)
 {
     AUTO_VALUE(pipes_clear) struct pipes p = { { -1, -1 }, { -1, -1 }, { -1, -1 } };
@@ -156,7 +172,9 @@ static int start(struct run *r, struct err *err)
         r->pid = 0;
         if (code == ENOENT && r->o->cwd && access(r->o->cwd, F_OK) < 0)
             return err_sys(err, "enter folder %s", r->o->cwd);
-        errno = code;
+        const char *program = r->o->argv[0];
+        bool is_missing = code == EACCES && !strchr(program, '/') && !is_in_path(program);
+        errno = is_missing ? ENOENT : code;
         return err_sys(err, "start");
     }
     r->in = STEAL_FD(p.in[1]);

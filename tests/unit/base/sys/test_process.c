@@ -102,6 +102,28 @@ TEST("no such program is NOT_FOUND, no such folder says so")
     EXPECT_ERR(process_run(&o, &r, &err), &err, ERR_DENIED);
 }
 
+static void look_in_closed_path(void)
+{
+    struct err err = { 0 };
+    const char *argv[] = { "kiln-program", NULL };
+    struct process_options o = { .argv = argv };
+    AUTO_VALUE(process_result_clear) struct process_result none = { 0 }, locked = { 0 };
+    REQUIRE(become_nobody());
+    AUTO_FD int dir = open_dir();
+    AUTO_FREE char *path = xasprintf("%s/closed:%s", tap_dir(), tap_dir());
+    setenv("PATH", path, 1);
+    EXPECT_INT(mkdirat(dir, "closed", 0), 0);
+    EXPECT_ERR(process_run(&o, &none, &err), &err, ERR_NOT_FOUND);
+    AUTO_FD int file = openat(dir, "kiln-program", O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+    EXPECT(file >= 0);
+    EXPECT_ERR(process_run(&o, &locked, &err), &err, ERR_DENIED);
+}
+
+TEST("a folder of PATH that may not be searched does not hide that there is no program")
+{
+    in_child(look_in_closed_path);
+}
+
 TEST("output past its ceiling is LIMIT, a log past its keeps the end")
 {
     struct err err = { 0 };
