@@ -5,7 +5,6 @@
  * (UndefinedVar, WorkdirRelativePath, JSONArgsRecommended, ...) are the converter's.
  *
  * Spec: docs.docker.com/reference/build-checks. */
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

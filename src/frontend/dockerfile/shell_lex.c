@@ -306,33 +306,38 @@ static int lex_single_quoted(struct lexer *l, struct buf *out, struct err *err)
     return buf_append(out, span_bytes(start + 1, (size_t)(close - start - 1)), err);
 }
 
+/* An escape inside of double quotes: it works before '"', '$' and itself, else it stays. */
+static int lex_quoted_escape(struct lexer *l, struct buf *out, struct err *err)
+{
+    char c = *l->p++;
+    if (l->keeps_escapes && put_char(out, c, err))
+        return -1;
+    if (l->p == l->end)
+        return 0;
+    if (*l->p == '"' || *l->p == '$' || *l->p == l->escape)
+        c = *l->p++;
+    return put_char(out, c, err);
+}
+
 static int lex_double_quoted(struct lexer *l, struct buf *out, struct err *err)
 {
     bool keeps = l->rules->keeps_quotes;
-    if (keeps && put_char(out, '"', err))
-        return -1;
-    for (l->p++; l->p < l->end;) {
+    int failed = keeps ? put_char(out, '"', err) : 0;
+    l->p++;
+    while (!failed && l->p < l->end) {
         char c = *l->p;
-        if (c == '$') {
-            if (lex_dollar(l, out, err))
-                return -1;
-            continue;
-        }
-        l->p++;
-        if (c == '"')
+        if (c == '"') {
+            l->p++;
             return keeps ? put_char(out, '"', err) : 0;
-        if (c == l->escape) {
-            if (l->keeps_escapes && put_char(out, c, err))
-                return -1;
-            if (l->p == l->end)
-                break;
-            if (*l->p == '"' || *l->p == '$' || *l->p == l->escape)
-                c = *l->p++;
         }
-        if (put_char(out, c, err))
-            return -1;
+        if (c == '$')
+            failed = lex_dollar(l, out, err);
+        else if (c == l->escape)
+            failed = lex_quoted_escape(l, out, err);
+        else
+            failed = put_char(out, *l->p++, err);
     }
-    return unmatched("double-quote", err);
+    return failed ? -1 : unmatched("double-quote", err);
 }
 
 /* "<<" holds the blanks behind it, so that the word of a heredoc may stand apart. */
@@ -347,53 +352,51 @@ static int lex_less(struct lexer *l, struct buf *out, struct err *err)
     return buf_append(out, span_bytes(start, (size_t)(l->p - start)), err);
 }
 
-static int lex_escape(struct lexer *l, struct buf *out, struct splitter *split, struct err *err)
+static int lex_escape(struct lexer *l, struct buf *out, struct err *err)
 {
     const char *start = l->p++;
-    size_t before = out->len;
     if (l->keeps_escapes && put_char(out, *start, err))
         return -1;
-    if (l->p < l->end && put_char(out, *l->p++, err))
-        return -1;
-    if (out->len > before)
-        split_raw(split, span_bytes(out->data + before, out->len - before));
-    return 0;
+    return l->p < l->end ? put_char(out, *l->p++, err) : 0;
+}
+
+/* One character, blank or quoted text; *splits: blanks in what it gave end a word. */
+static int lex_piece(struct lexer *l, struct buf *out, bool *splits, struct err *err)
+{
+    char c = *l->p;
+    bool has_quotes = !l->rules->ignores_quotes;
+    *splits = c == '$';
+    if (c == '$')
+        return lex_dollar(l, out, err);
+    if (has_quotes && c == '\'')
+        return lex_single_quoted(l, out, err);
+    if (has_quotes && c == '"')
+        return lex_double_quoted(l, out, err);
+    if (has_quotes && c == '<')
+        return lex_less(l, out, err);
+    if (c == l->escape)
+        return lex_escape(l, out, err);
+    *splits = true;
+    size_t blank = blank_len(l->p, l->end), len = blank ? blank : 1;
+    l->p += len;
+    return buf_append(out, span_bytes(l->p - len, len), err);
 }
 
 /* Reads until `stop`, which is read too; '\0': to the end. */
 static int lex_until(struct lexer *l, char stop, struct buf *out, struct splitter *split,
                      struct err *err)
 {
-    bool has_quotes = !l->rules->ignores_quotes;
     while (l->p < l->end) {
-        char c = *l->p;
         size_t before = out->len;
-        int failed = 0;
-        if (stop && c == stop) {
+        bool splits;
+        if (stop && *l->p == stop) {
             l->p++;
             return 0;
-        } else if (c == '$') {
-            failed = lex_dollar(l, out, err);
-        } else if (has_quotes && c == '\'') {
-            failed = lex_single_quoted(l, out, err);
-        } else if (has_quotes && c == '"') {
-            failed = lex_double_quoted(l, out, err);
-        } else if (has_quotes && c == '<') {
-            failed = lex_less(l, out, err);
-        } else if (c == l->escape) {
-            if (lex_escape(l, out, split, err))
-                return -1;
-            continue;
-        } else {
-            size_t blank = blank_len(l->p, l->end);
-            failed = buf_append(out, span_bytes(l->p, blank ? blank : 1), err);
-            l->p += blank ? blank : 1;
-            c = '$'; /* splits as what comes out of a bare variable */
         }
-        if (failed)
+        if (lex_piece(l, out, &splits, err))
             return -1;
         struct span piece = span_skip(buf_span(out), before);
-        if (c == '$')
+        if (splits)
             split_at_blanks(split, piece);
         else
             split_raw(split, piece);

@@ -4,11 +4,10 @@
  * sizes ("64m"), and its messages quote as Go does; users and tools compare both.
  *
  * Threads: values. */
-#include <ctype.h>
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/core/limits.h"
 #include "base/core/mem.h"
@@ -139,26 +138,33 @@ int duration_parse(const char *text, struct arena *a, int64_t *ns, struct err *e
     return 0;
 }
 
+/* The factor that a unit of docker's sizes stands for: k, kb, kib, ... of 1024; false when unknown.
+ */
+static bool size_unit_find(const char *unit, double *factor)
+{
+    static const char *const units[] = { "b", "k", "m", "g", "t", "p" };
+    *factor = 1;
+    if (!unit[0])
+        return true;
+    for (int i = 0; i < 6; i++) {
+        *factor = ldexp(1, 10 * i);
+        const char *rest = unit + 1;
+        if (strncasecmp(unit, units[i], 1) != 0)
+            continue;
+        return !rest[0] || (i > 0 && (strcasecmp(rest, "b") == 0 || strcasecmp(rest, "ib") == 0));
+    }
+    return false;
+}
+
 bool ram_size_parse(const char *text, int64_t *bytes)
 {
     size_t len = decimal_len(text);
     const char *unit = text + len;
-    if (!len || len > 30)
+    double factor;
+    if (!len || len > 30 || !size_unit_find(unit + (*unit == ' '), &factor))
         return false;
-    if (*unit == ' ')
-        unit++;
-    double size = strtod(text, NULL);
-    static const char letters[] = "kmgtp";
-    const char *known = *unit ? strchr(letters, tolower((unsigned char)*unit)) : NULL;
-    if (known) {
-        size *= pow(1024, (double)(known - letters + 1));
-        unit++;
-        if (tolower((unsigned char)*unit) == 'i' && tolower((unsigned char)unit[1]) == 'b')
-            unit++;
-    }
-    if (tolower((unsigned char)*unit) == 'b')
-        unit++;
-    if (*unit || size > 9.2e18)
+    double size = strtod(text, NULL) * factor;
+    if (size > 9.2e18)
         return false;
     *bytes = (int64_t)size;
     return true;
