@@ -1,11 +1,13 @@
 #include "base/core/pool.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/mount.h>
 
 #include "base/core/mem.h"
-#include "tap.h"
+#include "child.h"
 
 /* ---- order, limits, errors ---- */
 
@@ -273,6 +275,71 @@ TEST("freeing a group waits for its tasks")
     }
     task_group_free(g);
     EXPECT_INT(trace.n_run, 50);
+}
+
+static void without_threads(void)
+{
+    struct err err = { 0 };
+    struct trace trace = { 0 };
+    struct step steps[3];
+    struct thread *t = NULL;
+    refuse(SCMP_SYS(clone), EAGAIN);
+    refuse(SCMP_SYS(clone3), EAGAIN);
+    AUTO(pool_free) struct pool *p = pool_new(4);
+    AUTO(task_group_free) struct task_group *g = task_group_new(p, 2);
+    for (int i = 0; i < 3; i++) {
+        steps[i] = (struct step){ .trace = &trace, .number = i };
+        task_group_add(g, note, &steps[i]);
+    }
+    EXPECT_OK(task_group_wait(g, &err), &err);
+    EXPECT_STR(trace.order, "abc");
+    EXPECT_ERR(thread_start(&t, "never", NULL, NULL, &err), &err, ERR_SYSTEM);
+    EXPECT_STR(err.text, "start thread never: resource temporarily unavailable");
+}
+
+TEST("where no thread can be started, whoever waits does the work")
+{
+    in_child(without_threads);
+}
+
+/* How many threads a pool has under a cgroup whose cpu.max says `text`. */
+static size_t threads_under(const char *text)
+{
+    FILE *file = fopen("/sys/fs/cgroup/cpu.max", "we");
+    if (!file || fputs(text, file) < 0 || fclose(file) != 0)
+        return 0;
+    AUTO(pool_free) struct pool *p = pool_new(0);
+    return pool_threads(p);
+}
+
+static void under_quotas(void)
+{
+    cpu_set_t set;
+    EXPECT_INT(sched_getaffinity(0, sizeof set, &set), 0);
+    size_t all = (size_t)CPU_COUNT(&set), two = all < 2 ? all : 2;
+    REQUIRE(unshare(CLONE_NEWNS) == 0);
+    REQUIRE(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+    REQUIRE(mount("none", "/sys/fs/cgroup", "tmpfs", 0, NULL) == 0);
+    EXPECT_INT(threads_under("max 100000\n"), all);
+    EXPECT_INT(threads_under("50000 100000\n"), 1);
+    EXPECT_INT(threads_under("100001 100000\n"), two);
+    EXPECT_INT(threads_under("99999999 100000\n"), all);
+    EXPECT_INT(threads_under("0 100000\n"), all);
+    EXPECT_INT(threads_under("100000 0\n"), all);
+    EXPECT_INT(threads_under(""), all);
+}
+
+TEST("a pool has a thread for each processor, but no more than the cgroup's quota is worth")
+{
+    if (geteuid() != 0 || access("/sys/fs/cgroup", F_OK) < 0)
+        SKIP("needs root");
+    pid_t probe = fork();
+    if (probe == 0)
+        _exit(unshare(CLONE_NEWNS) < 0);
+    int status = 1;
+    if (waitpid(probe, &status, 0) != probe || status != 0)
+        SKIP("needs a mount namespace");
+    in_child(under_quotas);
 }
 
 static int look_at_signals(void *arg, struct err *err)

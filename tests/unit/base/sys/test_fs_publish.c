@@ -95,6 +95,54 @@ TEST("the same where it has no rename without replacement")
     in_child(without_noreplace);
 }
 
+static void publish_with_fault(void)
+{
+    struct err err = { 0 };
+    AUTO_FD int dir = open_dir();
+    AUTO_FD int fd = -1;
+    REQUIRE_OK(fs_open_temporary(dir, 0600, &fd, &err), &err);
+    refuse(SCMP_SYS(linkat), EDQUOT);
+    EXPECT_ERR(fs_publish(fd, dir, "name", &err), &err, ERR_SYSTEM);
+    EXPECT_STR(err.text, "publish name: disk quota exceeded");
+    refuse(SCMP_SYS(openat), ENOSPC);
+    EXPECT_ERR(fs_open_temporary(dir, 0600, &fd, &err), &err, ERR_SYSTEM);
+    EXPECT_STR(err.text, "create a temporary file: no space left on device");
+}
+
+static void publish_named_with_fault(void)
+{
+    struct err err = { 0 };
+    AUTO_FD int dir = open_dir();
+    AUTO_FD int fd = -1;
+    refuse_with(SCMP_SYS(openat), 2, O_TMPFILE, EOPNOTSUPP);
+    refuse(SCMP_SYS(renameat2), EDQUOT);
+    REQUIRE_OK(fs_open_temporary(dir, 0600, &fd, &err), &err);
+    EXPECT_ERR(fs_publish(fd, dir, "name", &err), &err, ERR_SYSTEM);
+    EXPECT_STR(err.text, "publish name: disk quota exceeded");
+}
+
+static void without_room_for_names(void)
+{
+    struct err err = { 0 };
+    AUTO_FD int dir = open_dir();
+    int fd = -1;
+    refuse_with(SCMP_SYS(openat), 2, O_TMPFILE, EOPNOTSUPP);
+    refuse_with(SCMP_SYS(openat), 2, O_CREAT | O_EXCL, EEXIST);
+    EXPECT_ERR(fs_open_temporary(dir, 0600, &fd, &err), &err, ERR_EXISTS);
+    refuse(SCMP_SYS(getrandom), ENOSYS);
+    EXPECT_ERR(fs_open_temporary(dir, 0600, &fd, &err), &err, ERR_SYSTEM);
+    EXPECT_STR(err.text, "draw a random name: function not implemented");
+}
+
+TEST("whatever call of a publication fails, it is told and the name is not there")
+{
+    AUTO_FD int dir = open_dir();
+    in_child(publish_with_fault);
+    in_child(publish_named_with_fault);
+    in_child(without_room_for_names);
+    EXPECT(!fs_exists(dir, "name"));
+}
+
 static void as_nobody(void)
 {
     REQUIRE(become_nobody());

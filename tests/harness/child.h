@@ -17,6 +17,14 @@
 
 enum { NOBODY = 65534 };
 
+#ifdef KILN_COVERAGE /* what a child ran would not be counted */
+extern void __gcov_dump(void);
+#else
+__attribute__((unused)) static void __gcov_dump(void)
+{
+}
+#endif
+
 /* Runs fn in a child; what fails there fails here. */
 __attribute__((unused)) static void in_child(void (*fn)(void))
 {
@@ -27,6 +35,7 @@ __attribute__((unused)) static void in_child(void (*fn)(void))
         tap.has_failed = false;
         fn();
         fflush(stdout);
+        __gcov_dump();
         _exit(tap.has_failed);
     }
     int status = 0;
