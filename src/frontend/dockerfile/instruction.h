@@ -190,7 +190,8 @@ struct dockerfile {
     size_t n_global_args;
     const struct stage *stages; /* at least one */
     size_t n_stages;
-    struct dockerfile_warnings warnings; /* by line; what can be seen without expanding */
+    struct dockerfile_warnings warnings; /* by line; all that can be seen without
+                                            expanding, also what directives_skips() */
 };
 
 /* Reads a Dockerfile; borrows nothing.  `name` is how errors call it: "Dockerfile".  On failure
