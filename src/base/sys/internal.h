@@ -16,9 +16,9 @@ struct id_ranges {
 void id_ranges_clear(struct id_ranges *ranges);
 NODISCARD int id_ranges_read(const char *path, struct id_ranges *out, struct err *err);
 
-/* Mounts made here or elsewhere stay where they were made.  Fails: DENIED with a hint. */
+/* Mounts made here or elsewhere stay where they were made. */
 NODISCARD int mounts_make_private(struct err *err);
 
 /* Looks for what forbids namespaces here, after a call failed with the errno `code`: makes `err`
- * DENIED and gives it that hint.  Returns -1. */
+ * DENIED and gives it that hint unless it has one.  Returns -1. */
 int userns_explain(int code, struct err *err);

@@ -1,7 +1,6 @@
 /* base/sys/user.c - who we are, and which ids there are for us. */
 #include "base/sys/user.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <pwd.h>
@@ -78,22 +77,18 @@ int id_map_current(struct id_map *out, struct err *err)
 
 int mounts_make_private(struct err *err)
 {
-    if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0)
-        return 0;
-    int code = errno;
-    err_sys(err, "make mounts private");
-    errno = code;
-    return userns_explain(code, err);
+    if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        return err_sys(err, "make mounts private");
+    return 0;
 }
 
 int mountns_enter(struct err *err)
 {
     if (unshare(CLONE_NEWNS) < 0) {
-        int code = errno;
         err_sys(err, "enter a mount namespace");
-        return userns_explain(code, err);
+        return userns_explain(err->sys, err);
     }
-    return mounts_make_private(err);
+    return mounts_make_private(err) < 0 ? userns_explain(err->sys, err) : 0;
 }
 
 const char *user_home(void)

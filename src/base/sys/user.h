@@ -19,9 +19,8 @@ bool user_is_privileged(void);
 /* Enters a new user and mount namespace in which we are root: as root outside with every id that
  * exists there, else with newuidmap/newgidmap and /etc/subuid where those are there and work, else
  * with our own id as the only one.  Mounts become private.
- * Fails: DENIED with a hint that names what forbids it (sysctl, seccomp, AppArmor).  When the
- * kernel gives a namespace but no rights in it, the failure comes with the process inside: try in a
- * child, or end. */
+ * Fails: DENIED with a hint that names what forbids it (sysctl, seccomp, AppArmor); a child tries
+ * it first, so the process is as it was then. */
 NODISCARD int userns_enter(struct id_map *out, struct err *err);
 /* A private mount namespace, so that every mount vanishes with this process.  Fails: DENIED. */
 NODISCARD int mountns_enter(struct err *err);

@@ -1,4 +1,4 @@
-/* base/sys/userns.c - becoming root in a user namespace.
+/* base/sys/userns.c - becoming root in a user namespace, or being told why not.
  *
  * Only a process outside may map more than one id, so a helper child stays behind: it waits until
  * we have unshared, writes our maps, and ends.  Three ways, the best first: root             every
@@ -193,22 +193,62 @@ static int map_single(uid_t uid, gid_t gid, struct err *err)
     return 0;
 }
 
-int userns_enter(struct id_map *out, struct err *err)
+/* `helper` NULL: with one id only. */
+static int enter(struct helper *helper, struct err *err)
 {
     uid_t uid = geteuid();
     gid_t gid = getegid();
-    AUTO_VALUE(helper_clear) struct helper helper = helper_start();
-    if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0) {
-        int code = errno;
-        err_sys(err, "enter a user namespace");
-        return userns_explain(code, err);
-    }
-    if (!helper_finish(&helper) && map_single(uid, gid, err) < 0) {
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
+        return err_sys(err, "enter a user namespace");
+    if ((!helper || !helper_finish(helper)) && map_single(uid, gid, err) < 0) {
         err_wrap(err, "map ids of a user namespace");
-        return userns_explain(err->sys, err);
-    }
-    if (mounts_make_private(err) < 0)
+        if (uid == 0)
+            err_hint(err, "root needs CAP_SETFCAP for that since Linux 5.12: add the capability "
+                          "SETFCAP to the Pod, or run it as an ordinary user");
         return -1;
+    }
+    return mounts_make_private(err);
+}
+
+/* A kernel may give a namespace but no rights in it, and there is no way back.  So a child goes
+ * first, in the plainest way; where that fails every way does.  Where no child can be had we just
+ * go. */
+static int enter_in_child(struct err *err)
+{
+    AUTO_FD int from = -1;
+    AUTO_FD int to = -1;
+    int fd[2];
+    if (pipe2(fd, O_CLOEXEC) < 0)
+        return 0;
+    from = fd[0];
+    to = fd[1];
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct err child_err = { 0 };
+        if (enter(NULL, &child_err) == 0)
+            _exit(0);
+        /* Less than PIPE_BUF bytes: written at once or not at all. */
+        _exit(write(to, &child_err, sizeof child_err) == sizeof child_err ? 1 : 2);
+    }
+    auto_close_fd(&to);
+    to = -1;
+    struct err child_err;
+    bool has_failed = pid > 0 && read(from, &child_err, sizeof child_err) == sizeof child_err;
+    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+    if (!has_failed)
+        return 0;
+    *err = child_err;
+    return -1;
+}
+
+int userns_enter(struct id_map *out, struct err *err)
+{
+    if (enter_in_child(err) < 0)
+        return userns_explain(err->sys, err);
+    AUTO_VALUE(helper_clear) struct helper helper = helper_start();
+    if (enter(&helper, err) < 0)
+        return userns_explain(err->sys, err);
     return id_map_current(out, err);
 }
 
@@ -285,6 +325,8 @@ int userns_explain(int code, struct err *err)
     char profile[128];
     read_profile(profile, sizeof profile);
     err->kind = ERR_DENIED;
+    if (err->hint[0]) /* known already */
+        return -1;
     long limit = read_sysctl("/proc/sys/user/max_user_namespaces");
     if (limit == 0 || code == ENOSPC || code == EUSERS)
         return err_hint(

@@ -258,6 +258,30 @@ static void enter_without_mount(void)
     EXPECT_ERR(userns_enter(&map, &err), &err, ERR_DENIED);
     EXPECT_STR(err.text, "make mounts private: permission denied");
     EXPECT(err.hint[0]);
+    EXPECT(geteuid() != 0); /* as it was */
+    AUTO_FREE char *users = slurp("/proc/self/uid_map");
+    EXPECT(!strstr(users, " 1\n"));
+}
+
+static void enter_as_root_without_rights(void)
+{
+    struct err err = { 0 };
+    struct id_map before = { 0 }, after = { 0 }, map;
+    drop(UINT32_MAX); /* CAP_SETFCAP is 31 */
+    EXPECT_OK(id_map_current(&before, &err), &err);
+    EXPECT_ERR(userns_enter(&map, &err), &err, ERR_DENIED);
+    EXPECT_CONTAINS(err.text, "map ids of a user namespace: ");
+    EXPECT_CONTAINS(err.hint, "SETFCAP");
+    EXPECT_OK(id_map_current(&after, &err), &err);
+    EXPECT_INT(after.n_ids, before.n_ids);
+    EXPECT_INT(geteuid(), 0);
+}
+
+TEST("root without any right may not map itself, is told so, and is where it was")
+{
+    if (!has_userns() || !user_is_privileged())
+        SKIP("needs root");
+    in_child(enter_as_root_without_rights);
 }
 
 TEST("the reason is looked for and told: seccomp, the limit of the node, a forbidden mount")
