@@ -21,7 +21,7 @@
 #define DOCKER_HUB_HOST "registry-1.docker.io"
 #define OFFICIAL "library/"
 
-enum { NAME_MAX_LEN = 255, TAG_MAX_LEN = 128 };
+enum { NAME_MAX_LEN = 255, TAG_MAX_LEN = 128, HOST_MAX_LEN = 253 };
 
 void reference_clear(struct reference *r)
 {
@@ -106,6 +106,8 @@ bool reference_is_tag(struct span text)
 
 static bool is_host_name(struct span s)
 {
+    if (s.len > HOST_MAX_LEN)
+        return false;
     do {
         struct span label = span_cut(&s, '.');
         if (!label.len || !is_alnum(label.ptr[0]) || !is_alnum(label.ptr[label.len - 1]))
@@ -122,7 +124,7 @@ static bool is_registry(struct span s)
     struct span host = s, port = { 0 };
     if (span_starts(s, "[")) {
         ptrdiff_t end = span_find(s, ']');
-        if (end < 3)
+        if (end < 3 || end > HOST_MAX_LEN)
             return false;
         for (ptrdiff_t i = 1; i < end; i++)
             if (!isxdigit((unsigned char)s.ptr[i]) && s.ptr[i] != ':')
@@ -270,6 +272,8 @@ static int parse_into(struct span text, struct reference *r, struct err *err)
         return refuse_repository(text, rest, err);
     bool is_hub = is_docker_hub(registry);
     bool is_official = is_hub && span_find(rest, '/') < 0;
+    if (is_official && strlen(OFFICIAL) + rest.len > NAME_MAX_LEN)
+        return refuse(text, err, "the repository is longer than 255 bytes");
     r->registry = is_hub ? xstrdup(DOCKER_HUB) : span_dup(registry);
     r->repository = xasprintf("%s%.*s", is_official ? OFFICIAL : "", SPAN_ARG(rest));
     if (!r->tag && !digest_is_set(&r->digest))
@@ -305,8 +309,8 @@ char *reference_familiar(const struct reference *r)
     if (strcmp(r->registry, DOCKER_HUB) != 0)
         return reference_text(r);
     const char *name = r->repository;
-    if (strchr(name, '/') && span_find(span_of(name), '.') >= 0 &&
-        span_find(span_of(name), '.') < span_find(span_of(name), '/'))
+    struct span rest = span_of(name), first;
+    if (cut_registry(&rest, &first))
         return reference_text(r); /* its first part alone would read as a registry */
     if (span_starts(span_of(name), OFFICIAL) && !strchr(name + strlen(OFFICIAL), '/'))
         name += strlen(OFFICIAL);

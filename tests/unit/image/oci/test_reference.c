@@ -10,6 +10,7 @@
 #define SHA512 "sha512:" HEX64 HEX64
 #define N16(c) c c c c c c c c c c c c c c c c
 #define A128 N16("aaaaaaaa")
+#define A247 N16("aaaaaaaaaaaaaaa") "aaaaaaa"
 #define A255 N16("aaaaaaaaaaaaaaa") "aaaaaaaaaaaaaaa"
 
 static char *parse_and_print(const char *text, char *(*print)(const struct reference *))
@@ -64,6 +65,10 @@ static const struct {
     { "Foo/bar", NULL, NULL },
     { "a:" A128 "a", NULL, NULL },
     { "q.io/" A255 "a", NULL, NULL },
+    { A247, "docker.io/library/" A247 ":latest", A247 ":latest" },
+    { A247 "a", NULL, NULL },          /* "library/" counts too */
+    { A247 "aaaaaa.a/b", NULL, NULL }, /* a host has at most 253 bytes */
+    { "docker.io/localhost/a", "docker.io/localhost/a:latest", "docker.io/localhost/a:latest" },
     { "a:", NULL, NULL },
     { "a:-x", NULL, NULL },
     { "a:.x", NULL, NULL },
