@@ -19,7 +19,7 @@
 #define LIMIT_DOCKERFILE ((size_t)(8 * MIB))
 #define LIMIT_DOCKERFILE_LINE 65535 /* as BuildKit */
 #define LIMIT_DOCKERFILE_INSTRUCTIONS 20000
-#define LIMIT_DOCKERFILE_HEREDOCS 1000          /* of one instruction */
+#define LIMIT_DOCKERFILE_HEREDOCS 1000 /* of one instruction */
 #define LIMIT_IGNORE_FILE ((size_t)(1 * MIB))
 #define LIMIT_PATH 4096 /* bytes of a path in a tar or a context */
 #define LIMIT_PATH_DEPTH 512

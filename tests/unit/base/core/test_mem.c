@@ -34,7 +34,7 @@ TEST("a sum or product that does not fit ends the program")
 
 TEST("an array whose size does not fit ends the program")
 {
-#ifdef __SANITIZE_ADDRESS__
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
     SKIP("the sanitizer's allocator ends the program in its own way");
 #endif
     EXPECT(dies(allocate_too_many));

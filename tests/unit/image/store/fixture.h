@@ -1,13 +1,13 @@
 /* tests/unit/image/store/fixture.h - a store in the case's own folder, and content for it. */
 #pragma once
 #include "base/core/mem.h"
-#include "tap.h"
 #include "image/store/blob.h"
 #include "image/store/gc.h"
 #include "image/store/ingest.h"
 #include "image/store/lease.h"
 #include "image/store/name.h"
 #include "image/store/object.h"
+#include "tap.h"
 
 static struct err err;
 
