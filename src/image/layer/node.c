@@ -87,6 +87,8 @@ static int parse_field(struct override *o, char key, struct span value)
 static int parse_override(struct span text, struct override *out)
 {
     *out = (struct override){ 0 };
+    if (span_ends(text, " "))
+        return -1;
     while (text.len > 0) {
         struct span field = span_cut(&text, ' ');
         if (field.len < 3 || field.ptr[1] != '=' ||
@@ -123,7 +125,8 @@ static int take_override(ssize_t len, const char *value, const char *path, struc
 {
     *is_there = len >= 0;
     *out = (struct override){ 0 };
-    if (len < 0 && (errno == ENODATA || errno == EOPNOTSUPP))
+    /* EACCES: we may not read the file, which node_set_attributes() sees to where it writes one. */
+    if (len < 0 && (errno == ENODATA || errno == EOPNOTSUPP || errno == EACCES))
         return 0;
     if (len < 0 && errno != ERANGE)
         return err_sys(err, "read %s: %s", NODE_XATTR, path);

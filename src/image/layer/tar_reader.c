@@ -203,9 +203,9 @@ int tar_reader_next(struct tar_reader *t, const struct tar_entry **out, struct e
         return err_set(err, t->failure, "tar: the archive has failed before");
     if (t->is_at_end)
         return 0;
-    uint64_t offset = t->stream.offset;
+    uint64_t number = t->n_entries + 1, offset = t->stream.offset;
     if (next(t, out, err)) {
-        err_wrap(err, "tar entry %" PRIu64 " after byte %" PRIu64, t->n_entries + 1, offset);
+        err_wrap(err, "tar entry %" PRIu64 " after byte %" PRIu64, number, offset);
         return fail(t, err);
     }
     return 0;
