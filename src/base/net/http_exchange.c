@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/codec/text.h"
@@ -183,6 +184,14 @@ void exchange_reply_file(struct http_exchange *x, int status, int fd, uint64_t o
                          uint64_t size)
 {
     assert(!x->status);
+    struct stat st;
+    uint64_t end = 0;
+    bool is_there = !fstat(fd, &st) && u64_add(offset, size, &end) && end <= (uint64_t)st.st_size;
+    if (!is_there) { /* libmicrohttpd would wait for the rest for ever, at full speed */
+        close(fd);
+        exchange_reply(x, 500, SPAN("a file of the server is shorter than it should be\n"));
+        return;
+    }
     x->status = status;
     x->fd = fd;
     x->offset = offset;

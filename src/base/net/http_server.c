@@ -34,23 +34,27 @@ enum {
     IDLE_TIMEOUT_MS = 60000,
     /* Of one connection: half of it takes header or body, so header and its index fit. */
     CONNECTION_SIZE = 256 * 1024,
+    TLS_PIECE = 64 * 1024,
 };
-#define DROPPED_MAX (16 * MIB) /* of a body that nobody reads */
+/* Of a body that nobody reads; generous, for a client that is cut off while it sends seldom hears
+ * why. */
+#define DROPPED_MAX (256 * MIB)
 #define LIMIT_PEM ((size_t)(1 * MIB))
 
 struct http_server {
-    pthread_mutex_t mutex; /* guards running, n_running, is_stopping */
+    pthread_mutex_t mutex; /* guards running, n_running, is_stopping, is_started, complaint */
     pthread_cond_t ended;
     struct http_exchange *running; /* begun and not yet completed */
     size_t n_running;
-    bool is_stopping;
+    bool is_stopping, is_started;
+    char complaint[256]; /* libmicrohttpd's last words while it starts */
+    /* none of these changes once it runs */
     struct MHD_Daemon *daemon; /* owned */
     uint16_t port;
     unsigned idle_timeout_s;
+    bool is_tls;
     void (*handle)(void *arg, struct http_exchange *x);
     void *arg;
-    char complaint[256]; /* libmicrohttpd's last words while it starts */
-    bool is_started;
 };
 
 /* ---- exchanges ---- */
@@ -148,14 +152,50 @@ static void join_handler(struct http_exchange *x)
 
 /* ---- answers ---- */
 
+/* A file for a TLS answer: there libmicrohttpd would read it in pieces of 4 KiB. */
+struct file_piece {
+    int fd; /* owned */
+    uint64_t offset;
+};
+
+static ssize_t read_piece(void *arg, uint64_t at, char *to, size_t cap)
+{
+    struct file_piece *f = arg;
+    ssize_t n;
+    do
+        n = pread(f->fd, to, cap, (off_t)(f->offset + at));
+    while (n < 0 && errno == EINTR);
+    return n > 0 ? n : MHD_CONTENT_READER_END_WITH_ERROR; /* it became shorter meanwhile */
+}
+
+static void free_piece(void *arg)
+{
+    struct file_piece *f = arg;
+    close(f->fd);
+    free(f);
+}
+
+static struct MHD_Response *response_of_file(struct http_exchange *x)
+{
+    struct MHD_Response *r;
+    if (x->server->is_tls) {
+        struct file_piece *f = xmalloc(sizeof *f);
+        *f = (struct file_piece){ .fd = x->fd, .offset = x->offset };
+        r = MHD_create_response_from_callback(x->size, TLS_PIECE, read_piece, f, free_piece);
+        if (!r)
+            free(f);
+    } else {
+        r = MHD_create_response_from_fd_at_offset64(x->size, x->fd, x->offset);
+    }
+    if (r)
+        x->fd = -1; /* taken */
+    return r;
+}
+
 static struct MHD_Response *response_of(struct http_exchange *x)
 {
-    if (x->fd >= 0 && x->size) {
-        struct MHD_Response *r = MHD_create_response_from_fd_at_offset64(x->size, x->fd, x->offset);
-        if (r)
-            x->fd = -1;
-        return r;
-    }
+    if (x->fd >= 0 && x->size)
+        return response_of_file(x);
     if (!x->answer_len)
         return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
     struct MHD_Response *r =
@@ -296,8 +336,10 @@ __attribute__((format(printf, 2, 0))) static void on_log(void *arg, const char *
     char text[sizeof s->complaint];
     vsnprintf(text, sizeof text, fmt, args);
     text[strcspn(text, "\n")] = '\0';
+    pthread_mutex_lock(&s->mutex);
     if (!s->is_started)
         memcpy(s->complaint, text, sizeof text);
+    pthread_mutex_unlock(&s->mutex);
     log_event(LOG_DEBUG, "net", "%s", text);
 }
 
@@ -351,6 +393,7 @@ static int start_daemon(struct http_server *s, const struct http_server_options 
         { MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t) "NORMAL:-VERS-TLS1.0:-VERS-TLS1.1" },
         { MHD_OPTION_END, 0, NULL },
     };
+    s->is_tls = cert != NULL;
     int theirs = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (theirs < 0)
         return err_sys(err, "start the HTTP server");
@@ -369,7 +412,9 @@ static int start_daemon(struct http_server *s, const struct http_server_options 
         return err_set(err, ERR_INVALID, "start the HTTP server: %s",
                        s->complaint[0] ? s->complaint : "libmicrohttpd refuses");
     }
+    pthread_mutex_lock(&s->mutex);
     s->is_started = true;
+    pthread_mutex_unlock(&s->mutex);
     return 0;
 }
 

@@ -57,6 +57,7 @@ const char *exchange_peer(const struct http_exchange *x); /* address, for logs *
 void exchange_set_header(struct http_exchange *x, const char *name, const char *value);
 void exchange_reply(struct http_exchange *x, int status, struct span body); /* copies body */
 /* `size` bytes of the file from `offset`; takes fd. HEAD sends headers only (content-length is
- * set). */
+ * set).  A file that has not so many bytes is answered with 500; it must not become shorter before
+ * the answer is sent. */
 void exchange_reply_file(struct http_exchange *x, int status, int fd, uint64_t offset,
                          uint64_t size);

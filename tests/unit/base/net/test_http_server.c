@@ -241,6 +241,60 @@ TEST("a stop waits for running exchanges, and breaks bodies that never end")
     free(t);
 }
 
+TEST("a stop cuts a download that its client does not read")
+{
+    struct test_server *t = test_server_start(NULL);
+    AUTO_FREE char *path = xasprintf("%s/big", tap_dir());
+    AUTO_FD int file = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    EXPECT(ftruncate(file, 1 << 30) == 0);
+    serve_file(t, path);
+    AUTO_FD int fd = dial(t);
+    char byte;
+    say(fd, SPAN("GET /file HTTP/1.1\r\nHost: x\r\n\r\n"));
+    EXPECT_INT(recv(fd, &byte, 1, 0), 1);
+    http_server_stop(t->server, 20);
+    t->server = NULL;
+    test_server_stop(t);
+}
+
+TEST("an endless body that nobody reads ends the connection")
+{
+    struct test_server *t = test_server_start(NULL);
+    AUTO_FD int fd = dial(t);
+    AUTO_FREE char *zeros = xcalloc(1, 1 << 20);
+    say(fd, SPAN("PUT /first HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000000\r\n\r\n"));
+    int n = 0;
+    while (n < 400 && send(fd, zeros, 1 << 20, MSG_NOSIGNAL) > 0)
+        n++;
+    EXPECT(n >= 200 && n < 400);
+    AUTO_FREE char *answer = ask(t, SPAN(ASK("/info") "\r\n"));
+    EXPECT_CONTAINS(answer, "200 OK");
+    test_server_stop(t);
+}
+
+TEST("a file that is shorter than the answer promises is answered with 500")
+{
+    struct test_server *t = test_server_start(NULL);
+    AUTO_FREE char *path = xasprintf("%s/short", tap_dir());
+    struct err err = { 0 };
+    EXPECT_OK(fs_write_file(AT_FDCWD, path, SPAN("short"), 0600, false, &err), &err);
+    serve_file(t, path);
+    static const struct {
+        struct span request;
+        const char *want;
+    } rows[] = {
+        { SPAN(ASK("/file?size=5") "\r\n"), "200 OK" },
+        { SPAN(ASK("/file?size=6") "\r\n"), "500 Internal" },
+        { SPAN(ASK("/file?from=4&size=2") "\r\n"), "500 Internal" },
+        { SPAN(ASK("/file?from=18446744073709551615&size=6") "\r\n"), "500 Internal" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        AUTO_FREE char *answer = ask(t, rows[i].request);
+        EXPECT_CONTAINS(answer, rows[i].want);
+    }
+    test_server_stop(t);
+}
+
 TEST("addresses and ports that cannot be had are refused with the reason")
 {
     struct test_server *t = test_server_start(NULL);

@@ -11,6 +11,7 @@
 
 #include "base/core/limits.h"
 #include "base/core/mem.h"
+#include "base/sys/fs.h"
 #include "base/sys/process.h"
 #include "raw_server.h"
 #include "test_server.h"
@@ -201,6 +202,37 @@ TEST("bodies stream through TLS both ways, and the connection is kept")
         struct err err = { 0 };
         EXPECT_OK(http_send(c, &q, &r, &err), &err);
         EXPECT(span_equal(buf_span(&r.body), q.body));
+    }
+    test_server_stop(t);
+}
+
+TEST("a file, and a range of it, comes through TLS as it is")
+{
+    if (!has_certificates())
+        SKIP("no openssl");
+    AUTO(http_client_free) struct http_client *c = client_new();
+    struct test_server *t = tls_server("server");
+    AUTO_VALUE(buf_clear) struct buf content;
+    struct err err = { 0 };
+    buf_init(&content, 1 << 20);
+    while (content.len < 300000)
+        buf_printf(&content, "%zu ", content.len);
+    EXPECT_OK(fs_write_file(AT_FDCWD, file("content"), buf_span(&content), 0600, false, &err),
+              &err);
+    serve_file(t, file("content"));
+    static const struct {
+        const char *query;
+        uint64_t from, size;
+    } rows[] = { { "", 0, UINT64_MAX }, { "?from=123&size=200000", 123, 200000 } };
+    struct http_tls tls = { .is_unverified = true };
+    for (size_t i = 0; i < 2; i++) {
+        AUTO_FREE char *url =
+            xasprintf("https://127.0.0.1:%u/file%s", http_server_port(t->server), rows[i].query);
+        struct http_request q = { .method = "GET", .url = url, .tls = &tls };
+        AUTO_VALUE(http_response_clear) struct http_response r;
+        EXPECT_OK(http_send(c, &q, &r, &err), &err);
+        struct span want = span_skip(buf_span(&content), rows[i].from);
+        EXPECT(span_equal(buf_span(&r.body), span_first(want, rows[i].size)));
     }
     test_server_stop(t);
 }
