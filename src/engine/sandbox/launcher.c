@@ -1,0 +1,239 @@
+/* engine/sandbox/launcher.c - the process that starts steps and outlives none of them.
+ *
+ * It was forked while kiln had one thread, so it may fork in turn and call what it likes, and it is
+ * small.  It does nothing slow: what a step needs is done by the step's own init.  The end of
+ * kiln's socket is the end of kiln, however that came: then every step is killed and reaped, and
+ * its cgroup removed.
+ *
+ * Threads: one. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/core/mem.h"
+#include "engine/sandbox/internal.h"
+
+struct running {
+    pid_t pid;
+    int socket; /* owned; closed when nothing is left of the step */
+    struct step_request request;
+};
+struct launcher {
+    const struct sandbox_tier_ops *tier;
+    int socket, signals;
+    bool is_prepared;
+    struct sandbox_place place;
+    vec(struct running) steps;
+};
+
+void cgroup_name(const struct sandbox_place *place, const struct step_request *request, char *name,
+                 size_t size)
+{
+    snprintf(name, size, "step-%d-%ju", (int)place->launcher, (uintmax_t)request->number);
+}
+
+static int compare_fds(const void *a, const void *b)
+{
+    return *(const int *)a - *(const int *)b;
+}
+
+static void close_between(unsigned first, unsigned last)
+{
+    if (first > last || syscall(SYS_close_range, first, last, 0) == 0)
+        return;
+    for (unsigned fd = first; fd <= last && fd < 65536; fd++) /* Linux before 5.9 */
+        close((int)fd);
+}
+
+void fds_close_but(const int *keep, size_t n_keep)
+{
+    int sorted[STEP_MAX_FDS];
+    if (n_keep > STEP_MAX_FDS)
+        n_keep = STEP_MAX_FDS;
+    memcpy(sorted, keep, n_keep * sizeof *keep);
+    qsort(sorted, n_keep, sizeof *sorted, compare_fds);
+    unsigned first = 3;
+    for (size_t i = 0; i < n_keep; i++) {
+        if (sorted[i] < (int)first)
+            continue;
+        close_between(first, (unsigned)sorted[i] - 1);
+        first = (unsigned)sorted[i] + 1;
+    }
+    close_between(first, ~0U);
+}
+
+/* ---- steps end ---- */
+
+static uint64_t microseconds(const struct timeval *t)
+{
+    return (uint64_t)t->tv_sec * 1000000 + (uint64_t)t->tv_usec;
+}
+
+static void step_gone(struct launcher *l, struct running *r, int status, const struct rusage *use)
+{
+    struct step_message m = { .type = STEP_GONE,
+                              .value = status,
+                              .user_us = microseconds(&use->ru_utime),
+                              .sys_us = microseconds(&use->ru_stime),
+                              .peak_memory = (uint64_t)use->ru_maxrss * 1024 };
+    if (r->request.has_resources) {
+        char name[64];
+        cgroup_name(&l->place, &r->request, name, sizeof name);
+        m.was_oom_killed = cgroup_leave(&l->place.cgroups, r->request.cgroup_parent, name);
+    }
+    message_send(r->socket, &m, -1);
+    fd_close(&r->socket);
+    *r = l->steps.items[--l->steps.n];
+}
+
+/* Without a pid namespace the processes of an init that was killed become ours. */
+static void orphans_kill(struct launcher *l)
+{
+    pid_t keep[1024];
+    size_t n = 0;
+    vec_each (&l->steps, r) {
+        if (n < sizeof keep / sizeof *keep)
+            keep[n++] = r->pid;
+    }
+    children_kill(keep, n);
+}
+
+static void reap(struct launcher *l)
+{
+    struct rusage use;
+    int status;
+    for (pid_t pid; (pid = wait4(-1, &status, WNOHANG, &use)) > 0;) {
+        bool is_init = false;
+        vec_each (&l->steps, r) {
+            if (r->pid != pid)
+                continue;
+            is_init = true;
+            if (!l->place.has_pid_namespace && WIFSIGNALED(status))
+                orphans_kill(l);
+            step_gone(l, r, status, &use);
+            break;
+        }
+        if (!is_init && !l->place.has_pid_namespace)
+            orphans_kill(l); /* it may have left children */
+    }
+}
+
+_Noreturn static void end(struct launcher *l)
+{
+    vec_each (&l->steps, r)
+        kill(r->pid, SIGKILL);
+    struct rusage use;
+    int status;
+    for (;;) {
+        if (!l->place.has_pid_namespace)
+            children_kill(NULL, 0);
+        pid_t pid = wait4(-1, &status, 0, &use);
+        if (pid < 0 && errno != EINTR)
+            break;
+        vec_each (&l->steps, r) {
+            if (r->pid == pid) {
+                step_gone(l, r, status, &use);
+                break;
+            }
+        }
+    }
+    _exit(0);
+}
+
+/* ---- steps start ---- */
+
+static int start(struct launcher *l, const struct step_request *request, const int *fds,
+                 size_t n_fds, pid_t *pid, struct err *err)
+{
+    if (!l->is_prepared) { /* at the first step: many a build runs none */
+        if (l->tier->prepare(&l->place, err) < 0)
+            return -1;
+        l->is_prepared = true;
+    }
+    return l->tier->spawn(&l->place, request, fds, n_fds, pid, err);
+}
+
+static void take_request(struct launcher *l)
+{
+    struct step_request request;
+    struct step_message failed = { .type = STEP_FAILED };
+    int fds[STEP_MAX_FDS];
+    size_t got, n_fds;
+    pid_t pid = -1;
+    int status = frame_receive(l->socket, &request, sizeof request, &got, fds, &n_fds, &failed.err);
+    if (status == 0 && got == 0)
+        end(l);
+    if (status == 0 && (got != sizeof request || n_fds < 2))
+        status = err_set(&failed.err, ERR_INVALID, "start a step: the request is broken");
+    if (status == 0)
+        status = start(l, &request, fds, n_fds, &pid, &failed.err);
+    if (status < 0 && n_fds > 0)
+        message_send(fds[0], &failed, -1);
+    if (status == 0)
+        *vec_push(&l->steps) =
+            (struct running){ .pid = pid, .socket = STEAL_FD(fds[0]), .request = request };
+    for (size_t i = 0; i < n_fds; i++)
+        fd_close(&fds[i]);
+}
+
+/* ---- the process ---- */
+
+/* Rather a step than kiln, when memory runs out. */
+static void offer_to_oom_killer(void)
+{
+    char text[16];
+    FILE *f = fopen("/proc/self/oom_score_adj", "r+e");
+    if (!f)
+        return;
+    long score = fgets(text, sizeof text, f) ? strtol(text, NULL, 10) : 0;
+    rewind(f);
+    fprintf(f, "%ld", score > 900 ? 1000 : score + 100);
+    fclose(f);
+}
+
+static void become_launcher(struct launcher *l, int socket)
+{
+    prctl(PR_SET_NAME, "kiln-sandbox");
+    setsid(); /* a terminal's ^C is kiln's to handle */
+    for (int n = 1; n < NSIG; n++)
+        signal(n, SIG_DFL);
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    sigprocmask(SIG_SETMASK, &set, NULL);
+    offer_to_oom_killer();
+    prctl(PR_SET_DUMPABLE, 0);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int fd = 0; fd < 2; fd++)
+        dup2(null, fd);
+    fds_close_but(&socket, 1); /* stderr stays, for a last word of an assertion */
+    l->socket = socket;
+    l->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    l->place.launcher = getpid();
+}
+
+void launcher_main(const struct sandbox_tier_ops *tier, int socket)
+{
+    struct launcher l = { .tier = tier };
+    become_launcher(&l, socket);
+    struct pollfd fds[] = { { .fd = l.socket, .events = POLLIN },
+                            { .fd = l.signals, .events = POLLIN } };
+    for (;;) {
+        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+            end(&l);
+        struct signalfd_siginfo info;
+        if (fds[1].revents && read(l.signals, &info, sizeof info) > 0)
+            reap(&l);
+        if (fds[0].revents)
+            take_request(&l);
+    }
+}
