@@ -226,7 +226,7 @@ static int parse_url(struct transfer *t, struct err *err)
         return err_wrap(err, "%s", q->method);
     AUTO_FREE char *shown = url_text_redacted(&t->url);
     t->name = xasprintf("%s %s", q->method, shown);
-    if (strcmp(t->url.scheme, "http") && strcmp(t->url.scheme, "https"))
+    if (strcmp(t->url.scheme, "http") != 0 && strcmp(t->url.scheme, "https") != 0)
         return err_set(err, ERR_INVALID, "%s: no http or https URL", t->name);
     return 0;
 }

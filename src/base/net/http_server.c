@@ -283,6 +283,7 @@ static enum MHD_Result on_whole(struct http_exchange *x, struct MHD_Connection *
     return answer(x, connection);
 }
 
+// NOLINTNEXTLINE(readability-function-size): the parameters are libmicrohttpd's
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url,
                                   const char *method, const char *version, const char *bytes,
                                   size_t *size, void **exchange)

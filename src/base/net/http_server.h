@@ -20,7 +20,7 @@ struct http_exchange; /* one request and its answer */
 struct http_server_options {
     const char *address;    /* "127.0.0.1", "::1", "0.0.0.0", "::" (IPv4 too); NULL: "127.0.0.1" */
     uint16_t port;          /* 0: the kernel chooses */
-    unsigned n_connections; /* ceiling, later ones wait; each has a thread; 0: 256 */
+    unsigned n_connections; /* ceiling, more are closed at once; each has a thread; 0: 256 */
     int idle_timeout_ms; /* no byte from or to the client for so long: closed; whole seconds; 0: 60
                             s */
     const char *tls_cert, *tls_key; /* PEM files, both or none */

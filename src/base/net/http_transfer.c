@@ -192,7 +192,7 @@ static void set_body(struct transfer *t)
     } else {
         SET(t, CURLOPT_UPLOAD, 1L);
         SET(t, CURLOPT_INFILESIZE_LARGE, size);
-        if (strcmp(q->method, "PUT"))
+        if (strcmp(q->method, "PUT") != 0)
             SET(t, CURLOPT_CUSTOMREQUEST, q->method);
     }
     SET(t, CURLOPT_READFUNCTION, on_send);

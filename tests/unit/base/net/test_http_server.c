@@ -257,6 +257,27 @@ TEST("a stop cuts a download that its client does not read")
     test_server_stop(t);
 }
 
+TEST("a connection above the ceiling is closed, until another ended")
+{
+    struct http_server_options o = { .n_connections = 1 };
+    struct test_server *t = test_server_start(&o);
+    int first = dial(t);
+    char byte;
+    say(first, SPAN("GET /info HTTP/1.1\r\nHost: x\r\n\r\n"));
+    EXPECT_INT(recv(first, &byte, 1, 0), 1);
+    AUTO_FREE char *refused = ask(t, SPAN(ASK("/info") "\r\n"));
+    EXPECT_STR(refused, "");
+    close(first);
+    bool is_answered = false;
+    for (int i = 0; i < 1000 && !is_answered; i++) {
+        AUTO_FREE char *answer = ask(t, SPAN(ASK("/info") "\r\n"));
+        is_answered = strstr(answer, "200 OK") != NULL;
+        usleep(is_answered ? 0 : 1000);
+    }
+    EXPECT(is_answered);
+    test_server_stop(t);
+}
+
 TEST("an endless body that nobody reads ends the connection")
 {
     struct test_server *t = test_server_start(NULL);
