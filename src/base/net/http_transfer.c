@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #include "base/core/clock.h"
 #include "base/core/limits.h"
@@ -275,6 +276,13 @@ static int set_tls(struct transfer *t, struct err *err)
 
 /* ---- the run ---- */
 
+/* curl's own sockets would be inherited by every program that is started meanwhile. */
+static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
+{
+    (void)arg, (void)purpose;
+    return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+}
+
 static int set_options(struct transfer *t, struct err *err)
 {
     SET(t, CURLOPT_URL, t->request->url);
@@ -286,6 +294,7 @@ static int set_options(struct transfer *t, struct err *err)
     SET(t, CURLOPT_USERAGENT, t->config->user_agent);
     SET(t, CURLOPT_NOSIGNAL, 1L);
     SET(t, CURLOPT_TCP_KEEPALIVE, 1L);
+    SET(t, CURLOPT_OPENSOCKETFUNCTION, on_open);
     SET(t, CURLOPT_CONNECTTIMEOUT_MS, (long)t->config->connect_timeout_ms);
     SET(t, CURLOPT_BUFFERSIZE, (long)RECEIVE_SIZE);
     SET(t, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);

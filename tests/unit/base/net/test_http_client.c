@@ -2,6 +2,8 @@
  * not. */
 #include "base/net/http_client.h"
 
+#include <fcntl.h>
+
 #include "base/core/limits.h"
 #include "base/core/mem.h"
 #include "raw_server.h"
@@ -397,6 +399,27 @@ TEST("a kept connection that the server closed meanwhile is replaced, the body s
         EXPECT_CONTAINS(s->request, "\r\n\r\nonce more");
     }
     EXPECT_INT(raw_count(s), 3);
+    raw_stop(s);
+}
+
+TEST("connections are not inherited by programs that are started meanwhile")
+{
+    AUTO(http_client_free) struct http_client *c = client_new(0);
+    struct raw_server *s = raw_start(raw_keep_saying, OK_HELLO);
+    struct http_request q = { .method = "GET", .url = raw_url(s, "/") };
+    AUTO_VALUE(http_response_clear) struct http_response r;
+    struct err err = { 0 };
+    EXPECT_OK(http_send(c, &q, &r, &err), &err);
+    int n_found = 0;
+    for (int fd = 3; fd < 256; fd++) {
+        struct sockaddr_in peer = { 0 };
+        socklen_t size = sizeof peer;
+        if (getpeername(fd, (struct sockaddr *)&peer, &size) || ntohs(peer.sin_port) != s->port)
+            continue;
+        n_found++;
+        EXPECT(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    }
+    EXPECT_INT(n_found, 1);
     raw_stop(s);
 }
 
