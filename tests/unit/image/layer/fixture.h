@@ -55,6 +55,16 @@ __attribute__((unused, format(printf, 2, 3))) static char *shell(int *status, co
     return b.data ? buf_take(&b) : xstrdup("");
 }
 
+/* Whether a shell command succeeds; what it says is shown when not. */
+__attribute__((unused)) static bool shell_works(const char *command)
+{
+    int status;
+    AUTO_FREE char *said = shell(&status, "( %s\n) 2>&1", command);
+    if (status != 0)
+        printf("# %s\n", said);
+    return status == 0;
+}
+
 /* Opens the folder NAME of the case, making it. */
 __attribute__((unused)) static int folder(const char *name)
 {
@@ -227,8 +237,9 @@ __attribute__((unused)) static void in_child(void (*fn)(void), bool has_single_i
     fflush(stdout);
     pid_t pid = fork();
     if (pid == 0) {
-        AUTO_FREE char *map = xasprintf("0 %u 1", geteuid());
-        AUTO_FREE char *group_map = xasprintf("0 %u 1", getegid());
+        char map[32], group_map[32];
+        snprintf(map, sizeof map, "0 %u 1", geteuid());
+        snprintf(group_map, sizeof group_map, "0 %u 1", getegid());
         tap.has_failed = false;
         if (has_single_id) {
             if (unshare(CLONE_NEWUSER))
@@ -241,7 +252,7 @@ __attribute__((unused)) static void in_child(void (*fn)(void), bool has_single_i
         }
         fn();
         fflush(stdout);
-        _exit(tap.has_failed);
+        exit(tap.has_failed); /* not _exit(): coverage is written then */
     }
     int status = 0;
     if (pid < 0 || waitpid(pid, &status, 0) != pid)

@@ -172,6 +172,58 @@ TEST("whoever asks is told each file's digest")
     EXPECT_STR(told.data, want);
 }
 
+/* One file and one folder with these attributes. */
+static void apply_xattrs(void)
+{
+    static const char bits[] = "\1\0\0\2\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    const struct tar_xattr xattrs[] = {
+        { "security.capability", span_bytes(bits, 20) },
+        { "security.ima", SPAN("x") },
+        { "system.posix_acl_access", SPAN("x") },
+        { "trusted.overlay.redirect", SPAN("/etc") },
+        { "user.kiln.node", SPAN("u=5") },
+        { "user.note", SPAN("a\0b") },
+        { "user.overlay.opaque", SPAN("y") },
+    };
+    struct tar_entry entries[] = { blank_entry(TAR_FOLDER, "d"), blank_entry(TAR_FILE, "f") };
+    struct err err = { 0 };
+    AUTO_VALUE(buf_clear) struct buf tar = { 0 };
+    buf_init(&tar, (size_t)MIB);
+    AUTO(writer_close) struct writer *w = writer_to_buf(&tar);
+    AUTO(tar_writer_free) struct tar_writer *t = tar_writer_new(w, NULL);
+    for (size_t i = 0; i < 2; i++) {
+        entries[i].xattrs = xattrs;
+        entries[i].n_xattrs = sizeof xattrs / sizeof *xattrs;
+        entries[i].mode = 0755;
+        REQUIRE_OK(tar_writer_entry(t, &entries[i], &err), &err);
+    }
+    REQUIRE_OK(tar_writer_finish(t, &err), &err);
+    AUTO_FD int root = folder("root");
+    AUTO(reader_close) struct reader *r = reader_of_span(buf_span(&tar));
+    struct layer_apply_options options = { .form = LAYER_OVERLAY_USER };
+    AUTO_VALUE(layer_apply_result_clear) struct layer_apply_result out = { 0 };
+    REQUIRE_OK(layer_apply(r, root, &options, &out, &err), &err);
+    AUTO_VALUE(str_list_clear) struct str_list of_file = { 0 }, of_folder = { 0 };
+    REQUIRE_OK(fs_list_xattrs(root, "f", &of_file, &err), &err);
+    REQUIRE_OK(fs_list_xattrs(root, "d", &of_folder, &err), &err);
+    AUTO_FREE char *file = joined(&of_file), *folder_has = joined(&of_folder);
+    EXPECT_STR(file, "security.capability\nuser.note\n");
+    EXPECT_STR(folder_has, "user.note\n");
+    expect_tree("root", "folder d 755 0:0\nfile f 755 0:0\n");
+}
+
+TEST("capabilities and user attributes are set, what belongs to the system is dropped")
+{
+    if (geteuid() != 0)
+        SKIP("needs root");
+    apply_xattrs();
+}
+
+TEST("capabilities and user attributes are set in a user namespace too")
+{
+    in_child(apply_xattrs, true);
+}
+
 /* ---- names that exist ---- */
 
 TEST("an entry takes the place of what is there, a folder joins a folder")
