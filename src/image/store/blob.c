@@ -183,7 +183,7 @@ static int put_referrer(struct store *st, const struct manifest_links *l,
     map_copy_str(&d.annotations, &l->annotations);
     AUTO(json_free) struct json *object = descriptor_write(&d);
     AUTO_VALUE(buf_clear) struct buf text = { 0 };
-    buf_init(&text, 2 * LIMIT_MANIFEST);
+    buf_init(&text, 8 * LIMIT_MANIFEST); /* "<" is printed as six bytes */
     json_print(object, &text);
     struct query *q = NULL;
     if (query_open(st->db,
