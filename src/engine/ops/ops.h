@@ -29,6 +29,7 @@ struct ops_options {
     enum resolve_mode resolve_mode;
     struct sandbox *sandbox; /* NULL: steps are refused */
     struct pool *pool;       /* for the inside of one operation */
+    struct id_map ids;       /* of the namespace that we are in */
     const struct context_option *contexts;
     size_t n_contexts;
     const struct secret_option *secrets;

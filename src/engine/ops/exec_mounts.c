@@ -1,0 +1,346 @@
+/* engine/ops/exec_mounts.c - what a step sees beside its root: other file systems, caches, secrets.
+ *
+ * A mount with an output is a work that is committed; one that may be written without an output is
+ * a work that is thrown away; a read-only one is a view.  A build context that hides nothing is
+ * mounted as it is, read-only; one that hides something is copied first, so that the step sees what
+ * COPY would.  A cache is a folder of the store: shared by all, locked by one at a time, or private
+ * (the first of its copies that nobody holds). */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/core/limits.h"
+#include "base/core/mem.h"
+#include "base/sys/fs.h"
+#include "engine/ops/internal.h"
+
+enum { PRIVATE_CACHES_MAX = 1000 };
+
+/* One mount of the operation while the step runs. */
+struct held {
+    const struct op_mount *mount;
+    struct opened opened;
+    struct work *work;
+    int source_fd; /* what is bound; owned */
+    int lock_fd;   /* of a cache; owned */
+    struct buf secret;
+};
+
+struct exec_mounts {
+    struct ops *ops;
+    struct held *held; /* [vertex->exec.n_mounts] */
+    size_t n;
+    struct held *root;
+    struct step_mount *list; /* what the sandbox is told */
+    size_t n_list;
+};
+
+static void held_clear(struct held *h)
+{
+    opened_close(&h->opened);
+    work_close(h->work);
+    if (h->source_fd >= 0)
+        close(h->source_fd);
+    if (h->lock_fd >= 0)
+        close(h->lock_fd);
+    if (h->secret.data)
+        explicit_bzero(h->secret.data, h->secret.len);
+    buf_clear(&h->secret);
+}
+
+void exec_mounts_close(struct exec_mounts *m)
+{
+    if (!m)
+        return;
+    for (size_t i = 0; i < m->n; i++)
+        held_clear(&m->held[i]);
+    free(m->held);
+    free(m->list);
+    free(m);
+}
+
+static struct result *input_of(const struct op_run *run, const struct op_mount *m)
+{
+    return m->input >= 0 ? run->inputs[m->input] : NULL;
+}
+
+/* The selected part of an open tree. */
+static int select_part(struct held *h, int root_fd, struct err *err)
+{
+    const char *selector = h->mount->selector;
+    if (fs_open_in_root(root_fd, selector && *selector ? selector : ".", O_PATH, 0, &h->source_fd,
+                        err))
+        return err_wrap(err, "mount %s", h->mount->dest);
+    return 0;
+}
+
+/* A work holds a copy of what a context shows. */
+static int copy_context(struct ops *ops, struct held *h, const struct tree *t,
+                        const struct cancel *cancel, struct err *err)
+{
+    struct op_action all = { .type = ACTION_COPY,
+                             .path = "/",
+                             .mode = MODE_KEEP,
+                             .timestamp_ns = TIMESTAMP_NONE,
+                             .copies_dir_contents = true,
+                             .creates_dest_path = true };
+    if (work_open(ops->o.snapshots, NULL, cancel, &h->work, err))
+        return -1;
+    struct copy_job job = { .from = t,
+                            .src = "",
+                            .to_fd = work_fd(h->work),
+                            .action = &all,
+                            .ids = &ops->o.ids,
+                            .cancel = cancel };
+    return copy_run(&job, err);
+}
+
+static int hold_bind(struct ops *ops, const struct op_run *run, struct held *h, struct err *err)
+{
+    struct result *r = input_of(run, h->mount);
+    const struct ops_result *own = (const struct ops_result *)r;
+    bool is_written = !h->mount->is_readonly || h->mount->output >= 0;
+    if (own && own->tree && (is_written || own->ignore)) {
+        if (copy_context(ops, h, own->tree, run->cancel, err))
+            return -1;
+        return select_part(h, work_fd(h->work), err);
+    }
+    if (is_written) {
+        struct snapshot *parent = NULL;
+        if (result_snapshot(r, &parent, err) ||
+            work_open(ops->o.snapshots, parent, run->cancel, &h->work, err))
+            return -1;
+        return select_part(h, work_fd(h->work), err);
+    }
+    if (result_open(ops, r, run->cancel, &h->opened, err))
+        return -1;
+    return select_part(h, tree_fd(h->opened.tree), err);
+}
+
+static char *cache_path(const char *id, int copy)
+{
+    struct digest d = digest_of(span_of(id));
+    AUTO_FREE char *hex = xstrndup(digest_hex(&d).s, 32);
+    return copy ? xasprintf("cache/%s-%d", hex, copy) : xasprintf("cache/%s", hex);
+}
+
+/* A new cache begins with what the mount's input holds. */
+static int seed_cache(struct ops *ops, const struct op_run *run, struct held *h, const char *path,
+                      struct err *err)
+{
+    int store = store_fd(ops->o.store);
+    AUTO_FREE char *making = xasprintf("%s.new-%ld", path, (long)getpid());
+    AUTO_VALUE(opened_close) struct opened from = { 0 };
+    AUTO_FD int to = -1;
+    struct op_action all = { .type = ACTION_COPY,
+                             .path = "/",
+                             .mode = MODE_KEEP,
+                             .timestamp_ns = TIMESTAMP_NONE,
+                             .copies_dir_contents = true };
+    if (fs_remove_tree(store, making, err) || fs_make_dirs(store, making, 0755, err))
+        return -1;
+    if (h->mount->input >= 0) {
+        AUTO_VALUE(str_list_clear) struct str_list found = { 0 };
+        const char *selector = h->mount->selector ? h->mount->selector : "";
+        if (fs_open(store, making, O_RDONLY | O_DIRECTORY, 0, &to, err) ||
+            result_open(ops, input_of(run, h->mount), run->cancel, &from, err) ||
+            tree_find(from.tree, selector, false, true, &found, err))
+            return -1;
+        struct copy_job job = { .from = from.tree,
+                                .to_fd = to,
+                                .action = &all,
+                                .ids = &ops->o.ids,
+                                .cancel = run->cancel };
+        job.src = found.n ? found.items[0] : "";
+        if (found.n && copy_run(&job, err))
+            return -1;
+    }
+    if (renameat(store, making, store, path) == 0)
+        return 0;
+    if (errno != EEXIST && errno != ENOTEMPTY)
+        return err_sys(err, "make the cache %s", h->mount->id);
+    return fs_remove_tree(store, making, err); /* another build was first */
+}
+
+static int lock_cache(struct ops *ops, struct held *h, const char *path, bool waits, bool *has_it,
+                      struct err *err)
+{
+    AUTO_FREE char *lock = xasprintf("%s.lock", path);
+    bool is_exclusive = h->mount->sharing != CACHE_SHARED;
+    *has_it = true;
+    if (fs_lock(store_fd(ops->o.store), lock, is_exclusive, waits, &h->lock_fd, err) == 0)
+        return 0;
+    *has_it = false;
+    if (waits || err->kind != ERR_EXISTS)
+        return -1;
+    err_clear(err);
+    return 0;
+}
+
+static int hold_cache(struct ops *ops, const struct op_run *run, struct held *h, struct err *err)
+{
+    int store = store_fd(ops->o.store);
+    bool is_private = h->mount->sharing == CACHE_PRIVATE, has_it = false;
+    if (fs_make_dirs(store, "cache", 0700, err))
+        return -1;
+    for (int copy = 0; copy < PRIVATE_CACHES_MAX && !has_it; copy++) {
+        AUTO_FREE char *path = cache_path(h->mount->id, copy);
+        if (lock_cache(ops, h, path, !is_private, &has_it, err))
+            return err_wrap(err, "mount the cache %s", h->mount->id);
+        if (!has_it)
+            continue;
+        if (!fs_exists(store, path) && seed_cache(ops, run, h, path, err))
+            return err_wrap(err, "mount the cache %s", h->mount->id);
+        if (fs_open(store, path, O_PATH | O_DIRECTORY, 0, &h->source_fd, err))
+            return err_wrap(err, "mount the cache %s", h->mount->id);
+    }
+    return has_it ? 0
+                  : err_set(err, ERR_LIMIT, "mount the cache %s: %d copies are in use",
+                            h->mount->id, PRIVATE_CACHES_MAX);
+}
+
+int secret_read(const struct ops *ops, const char *id, struct buf *out, bool *is_there,
+                struct err *err)
+{
+    *is_there = false;
+    for (size_t i = 0; i < ops->o.n_secrets && !*is_there; i++) {
+        const struct secret_option *s = &ops->o.secrets[i];
+        if (strcmp(s->id, id) != 0)
+            continue;
+        *is_there = true;
+        const char *value = s->env ? getenv(s->env) : NULL;
+        if (s->env && !value)
+            return err_set(err, ERR_NOT_FOUND, "secret %s: the variable %s is not set", id, s->env);
+        if (s->env ? buf_append(out, span_of(value), err)
+                   : fs_read_file(AT_FDCWD, s->file, out, err))
+            return err_wrap(err, "secret %s", id);
+    }
+    return 0;
+}
+
+static int hold_secret(struct ops *ops, struct held *h, bool *is_there, struct err *err)
+{
+    buf_init(&h->secret, LIMIT_STEP_FILE);
+    if (secret_read(ops, h->mount->id, &h->secret, is_there, err))
+        return -1;
+    if (!*is_there && !h->mount->is_optional) {
+        err_set(err, ERR_NOT_FOUND, "secret %s: not found", h->mount->id);
+        return err_hint(err, "give it with --secret id=%s,src=FILE", h->mount->id);
+    }
+    return 0;
+}
+
+static struct step_mount *add_bind(struct exec_mounts *m, const struct held *h, bool is_readonly)
+{
+    struct step_mount *s = &m->list[m->n_list++];
+    *s = (struct step_mount){ .type = STEP_BIND,
+                              .dest = h->mount->dest,
+                              .is_readonly = is_readonly,
+                              .source_fd = h->source_fd };
+    return s;
+}
+
+static int hold(struct exec_mounts *m, const struct op_run *run, struct held *h, struct err *err)
+{
+    const struct op_mount *mount = h->mount;
+    bool is_there = false;
+    switch (mount->type) {
+    case MOUNT_BIND:
+        if (hold_bind(m->ops, run, h, err))
+            return -1;
+        add_bind(m, h, mount->is_readonly);
+        return 0;
+    case MOUNT_CACHE:
+        if (hold_cache(m->ops, run, h, err))
+            return -1;
+        add_bind(m, h, mount->is_readonly);
+        return 0;
+    case MOUNT_TMPFS:
+        m->list[m->n_list++] = (struct step_mount){
+            .type = STEP_TMPFS, .dest = mount->dest, .source_fd = -1, .size = (uint64_t)mount->size
+        };
+        return 0;
+    case MOUNT_SECRET:
+        if (hold_secret(m->ops, h, &is_there, err))
+            return -1;
+        if (is_there)
+            m->list[m->n_list++] = (struct step_mount){ .type = STEP_FILE,
+                                                        .dest = mount->dest,
+                                                        .source_fd = -1,
+                                                        .mode = (mode_t)mount->mode,
+                                                        .content = buf_span(&h->secret),
+                                                        .uid = mount->uid,
+                                                        .gid = mount->gid };
+        return 0;
+    case MOUNT_SSH:
+        if (mount->is_optional)
+            return 0;
+        return err_set(err, ERR_UNSUPPORTED, "mount %s: type=ssh is not there yet", mount->dest);
+    }
+    return err_set(err, ERR_INVALID, "mount %s: of a type not known here", mount->dest);
+}
+
+static int hold_root(struct exec_mounts *m, const struct op_run *run, struct err *err)
+{
+    struct snapshot *parent = NULL;
+    if (result_snapshot(input_of(run, m->root->mount), &parent, err))
+        return -1;
+    return work_open(m->ops->o.snapshots, parent, run->cancel, &m->root->work, err);
+}
+
+int exec_mounts_open(struct ops *ops, const struct op_run *run, struct exec_mounts **out,
+                     struct err *err)
+{
+    const struct op_exec *exec = &run->vertex->exec;
+    AUTO(exec_mounts_close) struct exec_mounts *m = xcalloc(1, sizeof *m);
+    m->ops = ops;
+    m->n = exec->n_mounts;
+    m->held = xcalloc(m->n + 1, sizeof *m->held);
+    m->list = xcalloc(m->n + 1, sizeof *m->list);
+    for (size_t i = 0; i < m->n; i++) {
+        m->held[i] = (struct held){ .mount = &exec->mounts[i], .source_fd = -1, .lock_fd = -1 };
+        if (strcmp(exec->mounts[i].dest, "/") == 0)
+            m->root = &m->held[i];
+    }
+    if (!m->root)
+        return err_set(err, ERR_INVALID, "a step without a root file system");
+    if (hold_root(m, run, err))
+        return -1;
+    for (size_t i = 0; i < m->n; i++)
+        if (&m->held[i] != m->root && hold(m, run, &m->held[i], err))
+            return -1;
+    *out = STEAL(m);
+    return 0;
+}
+
+const char *exec_mounts_root(const struct exec_mounts *m)
+{
+    return work_path(m->root->work);
+}
+
+int exec_mounts_root_fd(const struct exec_mounts *m)
+{
+    return work_fd(m->root->work);
+}
+
+const struct step_mount *exec_mounts_list(const struct exec_mounts *m, size_t *n)
+{
+    *n = m->n_list;
+    return m->list;
+}
+
+int exec_mounts_commit(struct exec_mounts *m, const struct op_run *run, struct err *err)
+{
+    for (size_t i = 0; i < m->n; i++) {
+        struct held *h = &m->held[i];
+        struct snapshot *made = NULL;
+        if (h->mount->output < 0 || !h->work)
+            continue;
+        if (work_commit(h->work, run->cancel, &made, err))
+            return err_wrap(err, "keep %s", h->mount->dest);
+        run->outputs[h->mount->output] = result_of_snapshot(made);
+    }
+    return 0;
+}

@@ -1,0 +1,358 @@
+/* engine/ops/exec_op.c - RUN: a process in a root file system.
+ *
+ * The key takes what the step can see: arguments, environment, user, folder, mounts.  It leaves out
+ * what is of the machine or of the moment: proxies, addresses of extra hosts, limits (BuildKit does
+ * the same).
+ *
+ * Spec: BuildKit solver/llbsolver/ops/exec.go, executor; runc's HOME. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/core/limits.h"
+#include "base/core/mem.h"
+#include "base/sys/fs.h"
+#include "engine/ops/internal.h"
+
+/* ---- keys ---- */
+
+static void hash_text(struct hasher *h, const char *text)
+{
+    hasher_update_framed(h, span_of(text ? text : ""));
+}
+
+static void hash_number(struct hasher *h, int64_t n)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%lld", (long long)n);
+    hash_text(h, text);
+}
+
+static void hash_strings(struct hasher *h, const struct strings *s)
+{
+    hash_number(h, (int64_t)s->n);
+    for (size_t i = 0; i < s->n; i++)
+        hash_text(h, s->items[i]);
+}
+
+static void hash_mount(struct hasher *h, const struct op_mount *m)
+{
+    hash_number(h, m->type);
+    hash_text(h, m->dest);
+    hash_text(h, m->selector);
+    hash_number(h, m->is_readonly);
+    hash_number(h, m->output);
+    hash_number(h, m->input);
+    if (m->type == MOUNT_CACHE || m->type == MOUNT_SECRET || m->type == MOUNT_SSH)
+        hash_text(h, m->id);
+    if (m->type == MOUNT_CACHE)
+        hash_number(h, m->sharing);
+    if (m->type == MOUNT_TMPFS)
+        hash_number(h, m->size);
+    if (m->type == MOUNT_SECRET || m->type == MOUNT_SSH) {
+        hash_number(h, m->uid);
+        hash_number(h, m->gid);
+        hash_number(h, m->mode);
+    }
+}
+
+static struct digest hash_exec(const struct vertex *v)
+{
+    const struct op_exec *e = &v->exec;
+    AUTO(hasher_free) struct hasher *h = hasher_new(DIGEST_SHA256);
+    hash_text(h, "exec");
+    hash_text(h, platform_text(&v->platform).s);
+    hash_strings(h, &e->args);
+    hash_strings(h, &e->env);
+    hash_text(h, e->cwd);
+    hash_text(h, e->user);
+    hash_text(h, e->hostname);
+    hash_number(h, (int64_t)e->n_mounts);
+    for (size_t i = 0; i < e->n_mounts; i++)
+        hash_mount(h, &e->mounts[i]);
+    hash_number(h, e->network);
+    hash_number(h, e->security);
+    hash_number(h, (int64_t)e->n_hosts);
+    for (size_t i = 0; i < e->n_hosts; i++)
+        hash_text(h, e->hosts[i].host);
+    for (size_t i = 0; i < e->n_exit_codes; i++)
+        hash_number(h, e->exit_codes[i]);
+    for (size_t i = 0; i < e->n_secret_env; i++) {
+        hash_text(h, e->secret_env[i].id);
+        hash_text(h, e->secret_env[i].name);
+    }
+    for (size_t i = 0; i < e->n_devices; i++)
+        hash_text(h, e->devices[i].name);
+    return hasher_final(h);
+}
+
+/* BuildKit 2.2: never the root; mounts without an output or read-only ones. */
+static bool is_read_only_input(const struct vertex *v, size_t i)
+{
+    bool found = false;
+    for (size_t k = 0; k < v->exec.n_mounts; k++) {
+        const struct op_mount *m = &v->exec.mounts[k];
+        if (m->input != (int32_t)i)
+            continue;
+        if (strcmp(m->dest, "/") == 0 || m->type != MOUNT_BIND ||
+            (m->output >= 0 && !m->is_readonly) || m->content_cache == CONTENT_CACHE_OFF)
+            return false;
+        found = true;
+    }
+    return found;
+}
+
+static int exec_key(void *arg, const struct vertex *v, struct arena *a, struct op_key *out,
+                    const struct cancel *cancel, struct err *err)
+{
+    (void)arg, (void)cancel, (void)err;
+    bool *by_content = arena_alloc(a, v->n_inputs + 1);
+    for (size_t i = 0; i < v->n_inputs; i++)
+        by_content[i] = is_read_only_input(v, i);
+    *out = (struct op_key){ .digest = hash_exec(v), .by_content = by_content };
+    return 0;
+}
+
+static int exec_content(void *arg, const struct vertex *v, size_t i, struct result *r,
+                        struct digest *out, const struct cancel *cancel, struct err *err)
+{
+    struct ops *ops = arg;
+    AUTO_VALUE(opened_close) struct opened o = { 0 };
+    struct tree_digest_options options = { .pool = ops->o.pool, .cancel = cancel };
+    AUTO(hasher_free) struct hasher *h = hasher_new(DIGEST_SHA256);
+    if (result_open(ops, r, cancel, &o, err))
+        return -1;
+    for (size_t k = 0; k < v->exec.n_mounts; k++) {
+        const struct op_mount *m = &v->exec.mounts[k];
+        AUTO_VALUE(str_list_clear) struct str_list found = { 0 };
+        if (m->input != (int32_t)i)
+            continue;
+        if (tree_find(o.tree, m->selector ? m->selector : "", false, true, &found, err))
+            return -1;
+        struct digest d = { 0 };
+        if (found.n && tree_digest(o.tree, found.items[0], &options, &d, err))
+            return -1;
+        hasher_update_framed(h, span_bytes(d.bytes, 32));
+    }
+    *out = hasher_final(h);
+    return 0;
+}
+
+/* ---- running ---- */
+
+/* What a step prints goes to the display. */
+struct step_log {
+    const struct op_run *run;
+    char id[DIGEST_TEXT_MAX];
+};
+
+static void take_output(void *arg, enum step_stream stream, struct span bytes)
+{
+    struct step_log *log = arg;
+    progress_tell(log->run->progress, (struct progress_event){ .kind = PROGRESS_LOG,
+                                                               .id = log->id,
+                                                               .vertex = log->run->vertex,
+                                                               .stream = stream,
+                                                               .bytes = bytes });
+}
+
+/* The working directory is there before every step, its owner the step's user. */
+static int make_cwd(int root_fd, const char *cwd, const struct account *who, struct err *err)
+{
+    struct copy_owner owner = { .is_set = true, .uid = who->uid, .gid = who->gid };
+    if (!*cwd || strcmp(cwd, "/") == 0)
+        return 0;
+    return make_folders(root_fd, cwd, 0755, &owner, TIMESTAMP_NONE, err);
+}
+
+static bool has_variable(const struct strings *env, const char *name)
+{
+    size_t len = strlen(name);
+    for (size_t i = 0; i < env->n; i++)
+        if (strncmp(env->items[i], name, len) == 0 && env->items[i][len] == '=')
+            return true;
+    return false;
+}
+
+static void add_proxy(struct str_list *env, const struct strings *own, const char *upper,
+                      const char *lower, const char *value)
+{
+    if (!value || !*value)
+        return;
+    if (!has_variable(own, upper))
+        str_list_take(env, xasprintf("%s=%s", upper, value));
+    if (!has_variable(own, lower))
+        str_list_take(env, xasprintf("%s=%s", lower, value));
+}
+
+static int add_secret_env(struct ops *ops, const struct op_exec *e, struct str_list *env,
+                          struct err *err)
+{
+    for (size_t i = 0; i < e->n_secret_env; i++) {
+        const struct exec_secret_env *s = &e->secret_env[i];
+        AUTO_VALUE(buf_clear) struct buf value = { 0 };
+        bool is_there = false;
+        buf_init(&value, LIMIT_STEP_FILE);
+        if (secret_read(ops, s->id, &value, &is_there, err))
+            return -1;
+        if (!is_there && !s->is_optional) {
+            err_set(err, ERR_NOT_FOUND, "secret %s: not found", s->id);
+            return err_hint(err, "give it with --secret id=%s,src=FILE", s->id);
+        }
+        if (is_there)
+            str_list_take(env, xasprintf("%s=%.*s", s->name, SPAN_ARG(buf_span(&value))));
+        if (value.data)
+            explicit_bzero(value.data, value.len);
+    }
+    return 0;
+}
+
+static int make_env(struct ops *ops, const struct op_exec *e, const struct account *who,
+                    struct str_list *env, struct err *err)
+{
+    for (size_t i = 0; i < e->env.n; i++)
+        str_list_push(env, e->env.items[i]);
+    if (!has_variable(&e->env, "HOME"))
+        str_list_take(env, xasprintf("HOME=%s", who->home ? who->home : "/"));
+    if (e->proxy.is_set) {
+        add_proxy(env, &e->env, "HTTP_PROXY", "http_proxy", e->proxy.http);
+        add_proxy(env, &e->env, "HTTPS_PROXY", "https_proxy", e->proxy.https);
+        add_proxy(env, &e->env, "FTP_PROXY", "ftp_proxy", e->proxy.ftp);
+        add_proxy(env, &e->env, "NO_PROXY", "no_proxy", e->proxy.no);
+        add_proxy(env, &e->env, "ALL_PROXY", "all_proxy", e->proxy.all);
+    }
+    return add_secret_env(ops, e, env, err);
+}
+
+/* The command as people know it from docker's messages. */
+static char *command_text(const struct op_exec *e)
+{
+    struct buf text;
+    buf_init(&text, LIMIT_GRAPH_BYTES);
+    for (size_t i = 0; i < e->args.n; i++)
+        buf_printf(&text, "%s%s", i ? " " : "", e->args.items[i]);
+    return buf_take(&text);
+}
+
+static int check_exit(const struct op_exec *e, const struct step_result *r, struct err *err)
+{
+    bool is_good = e->n_exit_codes == 0 && r->exit_status == 0;
+    for (size_t i = 0; i < e->n_exit_codes; i++)
+        is_good |= e->exit_codes[i] == r->exit_status;
+    if (is_good)
+        return 0;
+    AUTO_FREE char *command = command_text(e);
+    err_set(err, ERR_SYSTEM, "process \"%.900s\" did not complete successfully: exit code: %d",
+            command, r->exit_status);
+    if (r->was_oom_killed)
+        return err_hint(err, "it was killed because it used more memory than it may have");
+    if (r->exit_status == 137)
+        return err_hint(err, "137 means killed: often the machine or the Pod ran out of memory");
+    return -1;
+}
+
+struct step_parts {
+    struct account who;
+    struct str_list env;
+    struct step_host *hosts;
+    struct step_ulimit *ulimits;
+    gid_t *groups;
+};
+
+static void parts_clear(struct step_parts *p)
+{
+    account_clear(&p->who);
+    vec_each (&p->env, one)
+        explicit_bzero(*one, strlen(*one));
+    str_list_clear(&p->env);
+    free(p->hosts);
+    free(p->ulimits);
+    free(p->groups);
+}
+
+static void fill_lists(const struct op_exec *e, struct step_parts *p, struct step_plan *plan)
+{
+    p->hosts = xcalloc(e->n_hosts + 1, sizeof *p->hosts);
+    for (size_t i = 0; i < e->n_hosts; i++)
+        p->hosts[i] = (struct step_host){ .name = e->hosts[i].host, .ip = e->hosts[i].ip };
+    p->ulimits = xcalloc(e->n_ulimits + 1, sizeof *p->ulimits);
+    for (size_t i = 0; i < e->n_ulimits; i++)
+        p->ulimits[i] = (struct step_ulimit){ .name = e->ulimits[i].name,
+                                              .soft = e->ulimits[i].soft,
+                                              .hard = e->ulimits[i].hard };
+    p->groups = xcalloc(p->who.groups.n + 1, sizeof *p->groups);
+    for (size_t i = 0; i < p->who.groups.n; i++)
+        p->groups[i] = p->who.groups.items[i];
+    plan->hosts = p->hosts;
+    plan->n_hosts = e->n_hosts;
+    plan->ulimits = p->ulimits;
+    plan->n_ulimits = e->n_ulimits;
+    plan->groups = p->groups;
+    plan->n_groups = p->who.groups.n;
+}
+
+static int make_plan(struct ops *ops, const struct op_exec *e, const struct exec_mounts *m,
+                     struct step_parts *p, struct step_plan *plan, struct err *err)
+{
+    int root_fd = exec_mounts_root_fd(m);
+    step_plan_init(plan);
+    if (account_find(root_fd, e->user ? e->user : "", &p->who, err) ||
+        make_cwd(root_fd, e->cwd, &p->who, err) || make_env(ops, e, &p->who, &p->env, err))
+        return -1;
+    plan->root = exec_mounts_root(m);
+    plan->args = e->args.items;
+    plan->n_args = e->args.n;
+    plan->env = (const char *const *)p->env.items;
+    plan->n_env = p->env.n;
+    plan->cwd = *e->cwd ? e->cwd : "/";
+    plan->uid = p->who.uid;
+    plan->gid = p->who.gid;
+    plan->hostname = e->hostname && *e->hostname ? e->hostname : "buildkitsandbox";
+    plan->mounts = exec_mounts_list(m, &plan->n_mounts);
+    plan->removes_mount_stubs = e->removes_mount_stubs;
+    plan->network = e->network == NETWORK_NONE ? STEP_NETWORK_NONE : STEP_NETWORK_HOST;
+    plan->is_insecure = e->security == SECURITY_INSECURE;
+    plan->resolv_conf = ops->o.resolv_conf;
+    fill_lists(e, p, plan);
+    return 0;
+}
+
+static int refuse_what_is_not_there(const struct ops *ops, const struct op_exec *e, struct err *err)
+{
+    if (!ops->o.sandbox)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "no step can be run: this kiln was opened without a sandbox");
+    if (e->n_devices > 0)
+        return err_set(err, ERR_UNSUPPORTED, "device %s: devices are not there yet",
+                       e->devices[0].name);
+    if (e->security == SECURITY_INSECURE)
+        return err_set(err, ERR_DENIED, "security.insecure is not allowed");
+    return 0;
+}
+
+static int exec_run(void *arg, const struct op_run *run, struct err *err)
+{
+    struct ops *ops = arg;
+    const struct op_exec *e = &run->vertex->exec;
+    AUTO(exec_mounts_close) struct exec_mounts *mounts = NULL;
+    AUTO_VALUE(parts_clear) struct step_parts parts = { 0 };
+    struct step_plan plan;
+    struct step_result result = { 0 };
+    struct step_log log = { .run = run };
+    memcpy(log.id, digest_text(&run->vertex->digest).s, sizeof log.id);
+    if (refuse_what_is_not_there(ops, e, err) || exec_mounts_open(ops, run, &mounts, err) ||
+        make_plan(ops, e, mounts, &parts, &plan, err))
+        return -1;
+    plan.cancel = run->cancel;
+    plan.output = take_output;
+    plan.output_arg = &log;
+    if (sandbox_run(ops->o.sandbox, &plan, &result, err) || check_exit(e, &result, err))
+        return -1;
+    return exec_mounts_commit(mounts, run, err);
+}
+
+void exec_impl_init(struct op_impl *impl, struct ops *ops)
+{
+    *impl =
+        (struct op_impl){ .arg = ops, .key = exec_key, .content = exec_content, .run = exec_run };
+}

@@ -1,0 +1,377 @@
+/* engine/ops/file_op.c - copy, mkdir, mkfile, rm, symlink: a chain of actions on one root.
+ *
+ * All actions of an operation change one work, each on the result of the one before, and the last
+ * is the output: one layer. Sources of copies are other inputs of the operation; of these content()
+ * tells what is read, so that the result depends on what they hold and not on how it came about.
+ *
+ * Spec: BuildKit solver/llbsolver/file, tonistiigi/fsutil copy; what was seen by trying in
+ * docs/decisions. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/core/limits.h"
+#include "base/core/mem.h"
+#include "base/sys/fs.h"
+#include "engine/ops/internal.h"
+
+/* ---- keys ---- */
+
+/* The operation's bytes without its inputs (field 1 of the message): all that decides the result
+ * but what is read. */
+static struct digest hash_without_inputs(struct span bytes)
+{
+    AUTO(hasher_free) struct hasher *h = hasher_new(DIGEST_SHA256);
+    hasher_update_framed(h, SPAN("file"));
+    while (bytes.len > 0) {
+        /* The graph checked the encoding: every field here is length-delimited, tags are one byte.
+         */
+        size_t at = 1;
+        uint64_t len = 0;
+        for (unsigned shift = 0; at < bytes.len; shift += 7) {
+            uint8_t byte = (uint8_t)bytes.ptr[at++];
+            len |= (uint64_t)(byte & 0x7f) << shift;
+            if (!(byte & 0x80))
+                break;
+        }
+        struct span field = span_first(bytes, at + len);
+        if ((uint8_t)bytes.ptr[0] != (1 << 3 | 2))
+            hasher_update_framed(h, field);
+        bytes = span_skip(bytes, at + len);
+    }
+    return hasher_final(h);
+}
+
+static bool is_changed_input(const struct vertex *v, size_t i)
+{
+    for (size_t k = 0; k < v->file.n_actions; k++)
+        if (v->file.actions[k].input == (int32_t)i)
+            return true;
+    return false;
+}
+
+static bool is_owner_input(const struct vertex *v, size_t i)
+{
+    for (size_t k = 0; k < v->file.n_actions; k++) {
+        const struct owner *o = &v->file.actions[k].owner;
+        if (o->is_set && ((o->user.kind == OWNER_NAME && o->user.input == (int32_t)i) ||
+                          (o->group.kind == OWNER_NAME && o->group.input == (int32_t)i)))
+            return true;
+    }
+    return false;
+}
+
+static int file_key(void *arg, const struct vertex *v, struct arena *a, struct op_key *out,
+                    const struct cancel *cancel, struct err *err)
+{
+    (void)arg, (void)cancel, (void)err;
+    bool *by_content = arena_alloc(a, v->n_inputs + 1);
+    for (size_t i = 0; i < v->n_inputs; i++)
+        by_content[i] = !is_changed_input(v, i) && !is_owner_input(v, i);
+    *out = (struct op_key){ .digest = hash_without_inputs(v->encoded), .by_content = by_content };
+    return 0;
+}
+
+static struct str_list list_of(const struct strings *s)
+{
+    return (struct str_list){ .items = (char **)(uintptr_t)s->items, .n = s->n };
+}
+
+/* What one copy reads: the names it finds and what is below each. */
+static int hash_source(struct ops *ops, const struct tree *t, const struct op_action *a,
+                       struct hasher *h, const struct cancel *cancel, struct err *err)
+{
+    struct str_list include = list_of(&a->include), exclude = list_of(&a->exclude);
+    struct tree_digest_options o = { .include = &include,
+                                     .exclude = &exclude,
+                                     .is_contents_only = a->copies_dir_contents,
+                                     .pool = ops->o.pool,
+                                     .cancel = cancel };
+    AUTO_VALUE(str_list_clear) struct str_list found = { 0 };
+    if (tree_find(t, a->src, a->has_wildcards, a->follows_symlinks, &found, err))
+        return -1;
+    vec_each (&found, path) {
+        struct digest d;
+        const char *slash = strrchr(*path, '/');
+        if (tree_digest(t, *path, &o, &d, err))
+            return -1;
+        hasher_update_framed(h, span_of(slash ? slash + 1 : *path));
+        hasher_update(h, span_bytes(d.bytes, 32));
+    }
+    return 0;
+}
+
+static int file_content(void *arg, const struct vertex *v, size_t i, struct result *r,
+                        struct digest *out, const struct cancel *cancel, struct err *err)
+{
+    struct ops *ops = arg;
+    AUTO_VALUE(opened_close) struct opened o = { 0 };
+    if (result_open(ops, r, cancel, &o, err))
+        return -1;
+    AUTO(hasher_free) struct hasher *h = hasher_new(DIGEST_SHA256);
+    for (size_t k = 0; k < v->file.n_actions; k++) {
+        const struct op_action *a = &v->file.actions[k];
+        if (a->type != ACTION_COPY || a->secondary != (int32_t)i)
+            continue;
+        hasher_update_framed(h, SPAN("copy"));
+        if (hash_source(ops, o.tree, a, h, cancel, err))
+            return -1;
+    }
+    *out = hasher_final(h);
+    return 0;
+}
+
+/* ---- running ---- */
+
+/* The actions at work on one root. */
+struct change_run {
+    struct ops *ops;
+    const struct op_run *run;
+    int root_fd;
+};
+
+/* Names are looked up in the root being changed, or in the input that the action names. */
+static int find_owner(struct change_run *c, const struct owner *o, struct copy_owner *out,
+                      struct err *err)
+{
+    *out = (struct copy_owner){ 0 };
+    if (!o->is_set)
+        return 0;
+    uint32_t uid = 0, primary = 0;
+    AUTO_VALUE(opened_close) struct opened opened = { 0 };
+    int fd = c->root_fd;
+    int32_t input = o->user.kind == OWNER_NAME    ? o->user.input
+                    : o->group.kind == OWNER_NAME ? o->group.input
+                                                  : -1;
+    if (input >= 0 && !is_changed_input(c->run->vertex, (size_t)input)) {
+        if (result_open(c->ops, c->run->inputs[input], c->run->cancel, &opened, err))
+            return -1;
+        fd = tree_fd(opened.tree);
+    }
+    if (o->user.kind == OWNER_ID)
+        uid = primary = o->user.id;
+    else if (o->user.kind == OWNER_NAME)
+        account_find_user(fd, o->user.name, &uid, &primary); /* BuildKit: 0 when absent */
+    *out = (struct copy_owner){ .is_set = true, .uid = uid, .gid = primary };
+    if (o->group.kind == OWNER_ID)
+        out->gid = o->group.id;
+    else if (o->group.kind == OWNER_NAME)
+        account_find_group(fd, o->group.name, &out->gid);
+    return 0;
+}
+
+static int apply_mkdir(struct change_run *c, const struct op_action *a, struct err *err)
+{
+    struct copy_owner owner = { 0 };
+    if (find_owner(c, &a->owner, &owner, err))
+        return -1;
+    if (a->makes_parents)
+        return make_folders(c->root_fd, a->path, (mode_t)a->mode, &owner, a->timestamp_ns, err);
+    struct stat st;
+    AUTO_FD int fd = -1;
+    if (fs_open_in_root(c->root_fd, a->path, O_PATH, 0, &fd, err) == 0) {
+        if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
+            return 0;
+        return err_set(err, ERR_EXISTS, "make the folder %s: something else is there", a->path);
+    }
+    err_clear(err);
+    return make_folders(c->root_fd, a->path, (mode_t)a->mode, &owner, a->timestamp_ns, err);
+}
+
+/* Opens the folder that holds `path` (which is made when it is missing and that is allowed); *name:
+ * the last part. */
+static int open_folder_of(struct change_run *c, const char *path, int *fd, const char **name,
+                          struct err *err)
+{
+    const char *slash = strrchr(path, '/');
+    AUTO_FREE char *parent =
+        slash && slash > path ? xstrndup(path, (size_t)(slash - path)) : xstrdup("/");
+    *name = slash ? slash + 1 : path;
+    return fs_open_in_root(c->root_fd, parent, O_RDONLY | O_DIRECTORY, 0, fd, err);
+}
+
+static int set_times(int fd, const char *name, int64_t timestamp_ns, struct err *err)
+{
+    if (timestamp_ns == TIMESTAMP_NONE)
+        return 0;
+    struct timespec t = { .tv_sec = timestamp_ns / 1000000000,
+                          .tv_nsec = timestamp_ns % 1000000000 };
+    struct timespec times[2] = { t, t };
+    if (utimensat(fd, name, times, AT_SYMLINK_NOFOLLOW) < 0)
+        return err_sys(err, "set the time of %s", name);
+    return 0;
+}
+
+static int apply_mkfile(struct change_run *c, const struct op_action *a, struct err *err)
+{
+    struct copy_owner owner = { 0 };
+    AUTO_FD int folder = -1, fd = -1;
+    const char *name;
+    if (find_owner(c, &a->owner, &owner, err) || open_folder_of(c, a->path, &folder, &name, err) ||
+        fs_open_in_root(c->root_fd, a->path, O_WRONLY | O_CREAT | O_TRUNC, 0600, &fd, err) ||
+        fs_write_all(fd, a->data, err) ||
+        node_set_attributes(folder, name, owner.uid, owner.gid, (mode_t)a->mode, err) ||
+        set_times(folder, name, a->timestamp_ns, err))
+        return err_wrap(err, "write %s", a->path);
+    return 0;
+}
+
+static int apply_symlink(struct change_run *c, const struct op_action *a, struct err *err)
+{
+    struct copy_owner owner = { 0 };
+    AUTO_FD int folder = -1;
+    const char *name;
+    if (find_owner(c, &a->owner, &owner, err) || open_folder_of(c, a->path, &folder, &name, err))
+        return err_wrap(err, "link %s", a->path);
+    if (symlinkat(a->target, folder, name) < 0)
+        return err_sys(err, "link %s", a->path);
+    if (node_set_owner(folder, name, owner.uid, owner.gid, err))
+        return -1;
+    return set_times(folder, name, a->timestamp_ns, err);
+}
+
+static int apply_rm(struct change_run *c, const struct op_action *a, struct err *err)
+{
+    AUTO(tree_free) struct tree *t = tree_of_folder(c->root_fd, &c->ops->o.ids);
+    AUTO_VALUE(str_list_clear) struct str_list found = { 0 };
+    if (tree_find(t, a->path, a->has_wildcards, false, &found, err))
+        return -1;
+    if (found.n == 0 && !a->may_be_missing)
+        return err_set(err, ERR_NOT_FOUND, "remove %s: not there", a->path);
+    vec_each (&found, path) {
+        AUTO_FD int folder = -1;
+        const char *name;
+        AUTO_FREE char *rooted = xasprintf("/%s", *path);
+        if (open_folder_of(c, rooted, &folder, &name, err) || fs_remove_tree(folder, name, err))
+            return err_wrap(err, "remove %s", a->path);
+    }
+    return 0;
+}
+
+/* Why nothing was found: hidden by a line of the ignore file, or not there at all. */
+static int fail_missing(struct change_run *c, const struct op_action *a, const struct tree *t,
+                        struct err *err)
+{
+    int line = 0;
+    const char *file = NULL, *lines = NULL;
+    const struct edge *input = &c->run->vertex->inputs[a->secondary];
+    AUTO_FREE char *rooted = xasprintf("/%s", a->src);
+    AUTO_FREE char *clean = pattern_clean(span_of(rooted));
+    const char *shown = clean + strspn(clean, "/");
+    if (!tree_is_context(t)) {
+        err_set(err, ERR_NOT_FOUND, "\"%s\": not found", a->src);
+        return err_hint(err, "looked in the root file system that COPY --from names");
+    }
+    err_set(err, ERR_NOT_FOUND, "\"%s\": not in the build context", shown);
+    if (!tree_hides(t, shown, &line) || line == 0)
+        return -1;
+    if (input->vertex) {
+        file = pairs_find(&input->vertex->description, "kiln.ignore.file");
+        lines = pairs_find(&input->vertex->description, "kiln.ignore.lines");
+    }
+    struct span rest = span_of(lines), one = { 0 };
+    for (int i = 0; i < line && rest.ptr; i++)
+        one = span_cut(&rest, ' ');
+    return err_hint(err, "\"%s\" is excluded by %s:%.*s; add \"!%s\" below it", shown,
+                    file ? file : ".dockerignore", SPAN_ARG(one.ptr ? one : SPAN("?")), shown);
+}
+
+static int copy_found(struct change_run *c, const struct op_action *a, const struct tree *t,
+                      const struct str_list *found, struct err *err)
+{
+    AUTO(pattern_list_free) struct pattern_list *include = NULL;
+    AUTO(pattern_list_free) struct pattern_list *exclude = NULL;
+    struct copy_job job = {
+        .from = t, .to_fd = c->root_fd, .action = a, .ids = &c->ops->o.ids, .cancel = c->run->cancel
+    };
+    if (find_owner(c, &a->owner, &job.owner, err) ||
+        (a->include.n && pattern_list_of(a->include.items, a->include.n, &include, err)) ||
+        (a->exclude.n && pattern_list_of(a->exclude.items, a->exclude.n, &exclude, err)))
+        return -1;
+    job.include = include;
+    job.exclude = exclude;
+    for (size_t i = 0; i < found->n; i++) {
+        bool did_unpack = false;
+        job.src = found->items[i];
+        if (cancel_check(job.cancel, err) ||
+            (a->unpacks_archives && unpack_run(&job, &did_unpack, err)) ||
+            (!did_unpack && copy_run(&job, err)))
+            return -1;
+    }
+    return 0;
+}
+
+static int apply_copy(struct change_run *c, const struct op_action *a, struct err *err)
+{
+    AUTO_VALUE(opened_close) struct opened from = { 0 };
+    AUTO_VALUE(str_list_clear) struct str_list found = { 0 };
+    struct result *source = a->secondary >= 0 ? c->run->inputs[a->secondary] : NULL;
+    if (result_open(c->ops, source, c->run->cancel, &from, err) ||
+        tree_find(from.tree, a->src, a->has_wildcards, a->follows_symlinks, &found, err))
+        return -1;
+    if (found.n == 0)
+        return a->has_wildcards && a->may_match_nothing ? 0 : fail_missing(c, a, from.tree, err);
+    return copy_found(c, a, from.tree, &found, err);
+}
+
+static int apply(struct change_run *c, const struct op_action *a, struct err *err)
+{
+    switch (a->type) {
+    case ACTION_COPY:
+        return apply_copy(c, a, err);
+    case ACTION_MKFILE:
+        return apply_mkfile(c, a, err);
+    case ACTION_MKDIR:
+        return apply_mkdir(c, a, err);
+    case ACTION_RM:
+        return apply_rm(c, a, err);
+    case ACTION_SYMLINK:
+        return apply_symlink(c, a, err);
+    }
+    return err_set(err, ERR_UNSUPPORTED, "file action %d is not known here", a->type);
+}
+
+/* Whether each action changes the result of the one before, the first an input, and the last is the
+ * only output. */
+static bool is_chain(const struct vertex *v)
+{
+    for (size_t i = 0; i < v->file.n_actions; i++) {
+        const struct op_action *a = &v->file.actions[i];
+        bool is_last = i + 1 == v->file.n_actions;
+        if ((i > 0 && a->input != (int32_t)(v->n_inputs + i - 1)) ||
+            (i == 0 && a->input >= (int32_t)v->n_inputs) || (a->output >= 0) != is_last ||
+            (a->type == ACTION_COPY && a->secondary >= (int32_t)v->n_inputs))
+            return false;
+    }
+    return v->file.n_actions > 0;
+}
+
+static int file_run(void *arg, const struct op_run *run, struct err *err)
+{
+    struct ops *ops = arg;
+    const struct vertex *v = run->vertex;
+    if (!is_chain(v))
+        return err_set(err, ERR_UNSUPPORTED, "a file operation whose actions are no chain");
+    int32_t base = v->file.actions[0].input;
+    struct snapshot *parent = NULL, *made = NULL;
+    AUTO(work_close) struct work *work = NULL;
+    if ((base >= 0 && result_snapshot(run->inputs[base], &parent, err)) ||
+        work_open(ops->o.snapshots, parent, run->cancel, &work, err))
+        return -1;
+    struct change_run c = { .ops = ops, .run = run, .root_fd = work_fd(work) };
+    for (size_t i = 0; i < v->file.n_actions; i++)
+        if (apply(&c, &v->file.actions[i], err))
+            return -1;
+    if (work_commit(work, run->cancel, &made, err))
+        return -1;
+    run->outputs[0] = result_of_snapshot(made);
+    return 0;
+}
+
+void file_impl_init(struct op_impl *impl, struct ops *ops)
+{
+    *impl =
+        (struct op_impl){ .arg = ops, .key = file_key, .content = file_content, .run = file_run };
+}

@@ -1,0 +1,101 @@
+/* engine/ops/internal.h - what the operations share. */
+#pragma once
+#include "base/codec/digest.h"
+#include "base/codec/pattern.h"
+#include "engine/ops/ops.h"
+
+/* A snapshot, or the tree of a local source. */
+struct ops_result {
+    struct result base;
+    struct snapshot *snapshot;   /* a reference; NULL for a tree */
+    struct tree *tree;           /* owned; NULL for a snapshot */
+    struct pattern_list *ignore; /* owned; of the tree */
+};
+struct result *result_of_snapshot(struct snapshot *s); /* takes the reference; NULL gives NULL */
+/* Takes both. */
+struct result *result_of_tree(struct tree *tree, struct pattern_list *ignore);
+
+struct ops {
+    struct ops_options o;
+    struct op_table table;
+    struct op_impl source, exec, file;
+};
+
+void source_impl_init(struct op_impl *impl, struct ops *ops);
+void exec_impl_init(struct op_impl *impl, struct ops *ops);
+void file_impl_init(struct op_impl *impl, struct ops *ops);
+
+/* A result opened for reading: its tree, and the view that is under it. */
+struct opened {
+    struct tree *tree; /* borrowed from a local source's result, else owned */
+    bool owns_tree;
+    struct view *view; /* owned; NULL for a context */
+};
+NODISCARD int result_open(struct ops *ops, struct result *r, const struct cancel *cancel,
+                          struct opened *out, struct err *err);
+void opened_close(struct opened *o);
+
+/* ---- /etc/passwd and /etc/group of an image ---- */
+
+struct account {
+    uint32_t uid, gid;
+    char *home; /* owned; NULL: not known */
+    struct {
+        uint32_t *items; /* supplementary */
+        size_t n, cap;
+    } groups;
+};
+void account_clear(struct account *a);
+/* "", name, uid, name:group, uid:gid as USER has them.  A name that is not there is NOT_FOUND. */
+NODISCARD int account_find(int root_fd, const char *user, struct account *out, struct err *err);
+/* The uid and primary group of a name; false when it is not there or the file is missing. */
+bool account_find_user(int root_fd, const char *name, uint32_t *uid, uint32_t *gid);
+bool account_find_group(int root_fd, const char *name, uint32_t *gid);
+
+/* ---- file operations ---- */
+
+struct copy_owner {
+    bool is_set;
+    uint32_t uid, gid;
+};
+
+/* One source of a copy, into a root that is being changed. */
+struct copy_job {
+    const struct tree *from;
+    const char *src; /* clean, relative to the tree; "" its root */
+    int to_fd;       /* the root */
+    const struct op_action *action;
+    struct copy_owner owner;
+    const struct pattern_list *include, *exclude; /* relative to src; NULL: none */
+    const struct id_map *ids;
+    const struct cancel *cancel;
+};
+/* Copies a file, link, device or folder with all below it.  Fails: EXISTS/INVALID where a folder
+ * meets something else, SYSTEM, each naming the path. */
+NODISCARD int copy_run(const struct copy_job *job, struct err *err);
+/* mkdir -p below to_fd: folders that are made get `owner` and `mode`; symlinks on the way are
+ * followed inside the root. */
+NODISCARD int make_folders(int to_fd, const char *path, mode_t mode, const struct copy_owner *owner,
+                           int64_t timestamp_ns, struct err *err);
+/* Unpacks `src` when it is an archive (tar, plain or compressed); *did false: it is none. */
+NODISCARD int unpack_run(const struct copy_job *job, bool *did, struct err *err);
+/* A symbolic mode ("u=rwX,go=rX") applied to one that a file has. */
+NODISCARD int mode_apply(const char *text, mode_t old, bool is_folder, mode_t *out,
+                         struct err *err);
+
+/* ---- steps ---- */
+
+/* What a step's mounts need while it runs. */
+struct exec_mounts;
+NODISCARD int exec_mounts_open(struct ops *ops, const struct op_run *run, struct exec_mounts **out,
+                               struct err *err);
+const char *exec_mounts_root(const struct exec_mounts *m); /* path of the root file system */
+int exec_mounts_root_fd(const struct exec_mounts *m);
+const struct step_mount *exec_mounts_list(const struct exec_mounts *m, size_t *n);
+/* The changed mounts become the outputs. */
+NODISCARD int exec_mounts_commit(struct exec_mounts *m, const struct op_run *run, struct err *err);
+void exec_mounts_close(struct exec_mounts *m);
+DEFINE_AUTO(struct exec_mounts, exec_mounts_close)
+/* The bytes of a secret.  *is_there false: nobody gave one of that id. */
+NODISCARD int secret_read(const struct ops *ops, const char *id, struct buf *out, bool *is_there,
+                          struct err *err);
