@@ -1,0 +1,111 @@
+/* engine/export/export.c - from a spec to the work that it asks for. */
+#include "engine/export/export.h"
+
+#include <stdlib.h>
+
+#include "base/core/mem.h"
+#include "engine/export/internal.h"
+#include "image/store/blob.h"
+#include "image/store/name.h"
+
+struct made_images {
+    struct made_image *items;
+    size_t n;
+};
+
+static void made_images_clear(struct made_images *m)
+{
+    for (size_t i = 0; i < m->n; i++)
+        made_image_clear(&m->items[i]);
+    free(m->items);
+}
+
+static int make_all(const struct export_host *h, const struct export_spec *s,
+                    const struct export_image *images, struct made_images *made,
+                    struct descriptor *target, struct err *err)
+{
+    for (size_t i = 0; i < made->n; i++)
+        if (image_make(h, s, &images[i], &made->items[i], err))
+            return -1;
+    if (made->n == 1)
+        descriptor_copy(target, &made->items[0].manifest);
+    else if (index_make(h, s, images, made->items, made->n, target, err))
+        return -1;
+    return 0;
+}
+
+/* Names in the store are set last: they promise that all is there. */
+static int keep_names(const struct export_host *h, const struct export_spec *s,
+                      const struct made_images *made, const struct descriptor *target,
+                      struct err *err)
+{
+    for (size_t i = 0; i < made->n && !s->is_pushed; i++)
+        if (image_complete(h, &made->items[i], err))
+            return -1;
+    if (store_settle(h->store, err))
+        return -1;
+    vec_each (&s->names, name) {
+        AUTO_VALUE(reference_clear) struct reference ref = { 0 };
+        if (reference_parse(span_of(*name), &ref, err))
+            return -1;
+        AUTO_FREE char *whole = reference_text(&ref);
+        if (name_set(h->store, NAME_IMAGE, whole, target, err))
+            return -1;
+    }
+    return 0;
+}
+
+static int export_as_image(const struct export_host *h, const struct export_spec *s,
+                           const struct export_image *images, size_t n, struct export_result *out,
+                           struct err *err)
+{
+    AUTO_VALUE(made_images_clear) struct made_images made = { xcalloc(n, sizeof *made.items), n };
+    if (make_all(h, s, images, &made, &out->target, err))
+        return -1;
+    out->config_digest = made.items[0].config.digest;
+    if (s->type == EXPORT_OCI || (s->type == EXPORT_DOCKER && s->dest))
+        return archive_write(h, s, made.items, n, &out->target, err);
+    if (s->is_pushed && image_send(h, s, made.items, n, &out->target, out, err))
+        return -1;
+    return s->is_kept ? keep_names(h, s, &made, &out->target, err) : 0;
+}
+
+static int export_any(const struct export_host *h, const struct export_spec *s,
+                      const struct export_image *images, size_t n, struct export_result *out,
+                      struct err *err)
+{
+    switch (s->type) {
+    case EXPORT_CACHEONLY:
+        return 0;
+    case EXPORT_LOCAL:
+    case EXPORT_TAR:
+        if (n > 1)
+            return err_set(err, ERR_UNSUPPORTED,
+                           "several platforms into one folder or tar are not there yet");
+        return rootfs_write(h, s, images[0].snapshot, err);
+    case EXPORT_IMAGE:
+    case EXPORT_OCI:
+    case EXPORT_DOCKER:
+        return export_as_image(h, s, images, n, out, err);
+    }
+    return err_set(err, ERR_INVALID, "an output of a type not known here");
+}
+
+int export_images(const struct export_host *h, const struct export_spec *s,
+                  const struct export_image *images, size_t n, struct export_result *out,
+                  struct err *err)
+{
+    static const char *const shown[] = { [EXPORT_IMAGE] = "exporting to image",
+                                         [EXPORT_OCI] = "exporting to oci image format",
+                                         [EXPORT_DOCKER] = "exporting to docker image format",
+                                         [EXPORT_LOCAL] = "exporting to client directory",
+                                         [EXPORT_TAR] = "exporting to client tarball",
+                                         [EXPORT_CACHEONLY] = "keeping the cache" };
+    *out = (struct export_result){ 0 };
+    progress_task_start(h->progress, shown[s->type], shown[s->type]);
+    int status = export_any(h, s, images, n, out, err);
+    if (status)
+        err_wrap(err, "export");
+    progress_task_end(h->progress, shown[s->type], status, err);
+    return status;
+}

@@ -1,0 +1,176 @@
+/* engine/export/image.c - an image from a snapshot's chain: layers sealed side by side, then
+ * config, manifest, index.
+ *
+ * Spec: image-spec config.md, manifest.md, image-index.md. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/core/limits.h"
+#include "base/core/mem.h"
+#include "engine/export/internal.h"
+#include "image/store/blob.h"
+
+void made_image_clear(struct made_image *m)
+{
+    vec_each (&m->layers, layer)
+        layer_ref_clear(&layer->ref);
+    vec_clear(&m->layers);
+    descriptor_clear(&m->manifest);
+    descriptor_clear(&m->config);
+}
+
+static struct seal_options seal_options_of(const struct export_host *h, const struct export_spec *s)
+{
+    bool rewrites = h->has_epoch && s->rewrites_times != 0;
+    return (struct seal_options){ .compression = s->compression,
+                                  .level = s->compression_level,
+                                  .has_epoch = rewrites,
+                                  .epoch_s = rewrites ? h->clock.fixed.tv_sec : 0,
+                                  .is_forced = s->is_forced,
+                                  .cancel = h->cancel };
+}
+
+int export_seal(const struct export_host *h, const struct export_spec *s, struct snapshot *snapshot,
+                struct err *err)
+{
+    struct seal_options o = seal_options_of(h, s);
+    AUTO_VALUE(layer_ref_clear) struct layer_ref sealed = { 0 };
+    if (s->type == EXPORT_LOCAL || s->type == EXPORT_TAR || s->type == EXPORT_CACHEONLY ||
+        !snapshot)
+        return 0;
+    return snapshot_seal(h->snapshots, snapshot, &o, &sealed, err);
+}
+
+/* ---- layers ---- */
+
+struct seal_task {
+    const struct export_host *host;
+    const struct seal_options *options;
+    struct made_layer *layer;
+};
+
+static int seal_one(void *arg, struct err *err)
+{
+    struct seal_task *t = arg;
+    return snapshot_seal(t->host->snapshots, t->layer->snapshot, t->options, &t->layer->ref, err);
+}
+
+static int seal_all(const struct export_host *h, const struct export_spec *s, struct made_image *m,
+                    struct err *err)
+{
+    struct seal_options o = seal_options_of(h, s);
+    AUTO_FREE struct seal_task *tasks = xcalloc(m->layers.n + 1, sizeof *tasks);
+    AUTO(task_group_free) struct task_group *g = task_group_new(h->pool, 0);
+    for (size_t i = 0; i < m->layers.n; i++) {
+        tasks[i] = (struct seal_task){ .host = h, .options = &o, .layer = &m->layers.items[i] };
+        task_group_add(g, seal_one, &tasks[i]);
+    }
+    return task_group_wait(g, err);
+}
+
+static void list_layers(struct snapshot *top, struct made_image *m)
+{
+    size_t n = snapshot_depth(top);
+    for (size_t i = 0; i < n; i++)
+        *vec_push(&m->layers) = (struct made_layer){ 0 };
+    for (struct snapshot *s = top; s; s = snapshot_parent(s))
+        m->layers.items[--n].snapshot = s;
+}
+
+/* A layer keeps its bytes; what its type is called follows the manifest it is in. */
+static void add_layer(struct manifest *m, const struct layer_ref *layer)
+{
+    enum compression compression = COMPRESSION_NONE;
+    struct descriptor *d = vec_push(&m->layers);
+    const char *type = layer->blob.media_type;
+    if (media_is_layer(type, &compression))
+        type = media_layer_type(m->family, compression);
+    *d = descriptor_make(type, &layer->blob.digest, layer->blob.size);
+}
+
+/* ---- config ---- */
+
+static int put_config(const struct export_host *h, const struct export_image *image,
+                      const struct made_image *made, bool is_docker, struct descriptor *out,
+                      struct err *err)
+{
+    AUTO_VALUE(image_config_clear) struct image_config c = { 0 };
+    AUTO_VALUE(buf_clear) struct buf text = { 0 };
+    char now[TIME_TEXT_MAX];
+    struct digest digest;
+    image_config_copy(&c, image->config);
+    c.diff_ids.n = 0;
+    for (size_t i = 0; i < made->layers.n; i++)
+        *vec_push(&c.diff_ids) = made->layers.items[i].ref.diff_id;
+    if (!c.created) {
+        time_print(clock_now(&h->clock), now);
+        c.created = xstrdup(now);
+    }
+    buf_init(&text, 8 * LIMIT_CONFIG);
+    image_config_print(&c, &text);
+    if (blob_put(h->store, buf_span(&text), &digest, err))
+        return err_wrap(err, "keep the image's config");
+    *out = descriptor_make(is_docker ? MEDIA_DOCKER_CONFIG : MEDIA_OCI_CONFIG, &digest, text.len);
+    return 0;
+}
+
+static int put_manifest(const struct export_host *h, const struct export_spec *s,
+                        struct made_image *made, struct err *err)
+{
+    AUTO_VALUE(manifest_clear) struct manifest m = { .annotations = STR_MAP };
+    AUTO_VALUE(buf_clear) struct buf text = { 0 };
+    m.family = s->has_docker_types ? MEDIA_FAMILY_DOCKER : MEDIA_FAMILY_OCI;
+    descriptor_copy(&m.config, &made->config);
+    for (size_t i = 0; i < made->layers.n; i++)
+        add_layer(&m, &made->layers.items[i].ref);
+    map_copy_str(&m.annotations, &s->annotations);
+    buf_init(&text, 8 * LIMIT_MANIFEST);
+    manifest_print(&m, &text);
+    if (text.len > LIMIT_MANIFEST)
+        return err_set(err, ERR_LIMIT, "the manifest has %zu bytes, more than registries take",
+                       text.len);
+    return manifest_put(h->store, buf_span(&text), manifest_media_type(&m), &made->manifest, err);
+}
+
+int image_make(const struct export_host *h, const struct export_spec *s,
+               const struct export_image *image, struct made_image *out, struct err *err)
+{
+    list_layers(image->snapshot, out);
+    if (out->layers.n > LIMIT_LAYERS)
+        return err_set(err, ERR_LIMIT, "the image has %zu layers; more than %d cannot be run",
+                       out->layers.n, LIMIT_LAYERS);
+    if (seal_all(h, s, out, err))
+        return err_wrap(err, "export layers");
+    if (put_config(h, image, out, s->has_docker_types, &out->config, err))
+        return -1;
+    return put_manifest(h, s, out, err);
+}
+
+int index_make(const struct export_host *h, const struct export_spec *s,
+               const struct export_image *images, const struct made_image *made, size_t n,
+               struct descriptor *out, struct err *err)
+{
+    AUTO_VALUE(index_clear) struct index index = { .annotations = STR_MAP };
+    AUTO_VALUE(buf_clear) struct buf text = { 0 };
+    index.family = s->has_docker_types ? MEDIA_FAMILY_DOCKER : MEDIA_FAMILY_OCI;
+    for (size_t i = 0; i < n; i++) {
+        struct descriptor *d = vec_push(&index.manifests);
+        descriptor_copy(d, &made[i].manifest);
+        d->platform = images[i].config->platform;
+        d->platform.is_set = true;
+    }
+    map_copy_str(&index.annotations, &s->index_annotations);
+    buf_init(&text, 8 * LIMIT_MANIFEST);
+    index_print(&index, &text);
+    return manifest_put(h->store, buf_span(&text), index_media_type(&index), out, err);
+}
+
+int image_complete(const struct export_host *h, const struct made_image *m, struct err *err)
+{
+    for (size_t i = 0; i < m->layers.n; i++) {
+        const struct made_layer *l = &m->layers.items[i];
+        if (snapshot_fetch_blob(h->snapshots, l->snapshot, &l->ref.blob, h->cancel, err))
+            return err_wrap(err, "fetch layer %s", digest_text(&l->ref.blob.digest).s);
+    }
+    return 0;
+}

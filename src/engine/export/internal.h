@@ -1,0 +1,47 @@
+/* engine/export/internal.h - what the files of the room share. */
+#pragma once
+#include "engine/export/export.h"
+
+/* An image put together: its layers are known, its manifest is in the store. */
+struct made_layer {
+    struct layer_ref ref;
+    struct snapshot *snapshot; /* borrowed */
+};
+struct made_image {
+    struct {
+        struct made_layer *items; /* items[0] is the base */
+        size_t n, cap;
+    } layers;
+    struct descriptor manifest;
+    struct descriptor config;
+};
+void made_image_clear(struct made_image *m);
+
+NODISCARD int image_make(const struct export_host *h, const struct export_spec *s,
+                         const struct export_image *image, struct made_image *out, struct err *err);
+/* Several as an index. */
+NODISCARD int index_make(const struct export_host *h, const struct export_spec *s,
+                         const struct export_image *images, const struct made_image *made, size_t n,
+                         struct descriptor *out, struct err *err);
+/* Brings every layer's blob into the store. */
+NODISCARD int image_complete(const struct export_host *h, const struct made_image *m,
+                             struct err *err);
+/* To every name of the spec. */
+NODISCARD int image_send(const struct export_host *h, const struct export_spec *s,
+                         const struct made_image *made, size_t n, const struct descriptor *target,
+                         struct export_result *out, struct err *err);
+NODISCARD int archive_write(const struct export_host *h, const struct export_spec *s,
+                            const struct made_image *made, size_t n,
+                            const struct descriptor *target, struct err *err);
+NODISCARD int rootfs_write(const struct export_host *h, const struct export_spec *s,
+                           struct snapshot *snapshot, struct err *err);
+
+/* Where bytes go: a file that appears when it is whole, or stdout for "-". */
+struct sink {
+    struct writer *writer;
+    int fd;
+    char *path, *temporary; /* owned; NULL for stdout */
+};
+NODISCARD int sink_open(const char *dest, struct sink *out, struct err *err);
+NODISCARD int sink_commit(struct sink *s, struct err *err);
+void sink_close(struct sink *s);
