@@ -76,7 +76,7 @@ static int allow_with_arguments(scmp_filter_ctx ctx)
     static const unsigned personas[] = { 0x0, 0x8, 0x20000, 0x20008, 0xffffffff };
     for (size_t i = 0; i < sizeof personas / sizeof *personas; i++) {
         int status = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(personality), 1,
-                                      SCMP_A0(SCMP_CMP_EQ, personas[i]));
+                                      SCMP_A0(SCMP_CMP_EQ, personas[i], 0));
         if (status < 0)
             return status;
     }
@@ -89,7 +89,7 @@ static int allow_with_arguments(scmp_filter_ctx ctx)
         status = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
     if (status == 0) /* AF_VSOCK would reach the hypervisor */
         status =
-            seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_NE, 40));
+            seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_NE, 40, 0));
     return status;
 }
 

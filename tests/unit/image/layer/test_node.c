@@ -15,6 +15,8 @@ static void expect_node(int dir, const char *path, const char *want)
     struct node_stat st;
     struct err err = { 0 };
     REQUIRE_OK(node_stat(dir, path, NULL, &st, &err), &err);
+    if (S_ISDIR(st.mode))
+        st.size = 0; /* each file system has its own idea */
     AUTO_FREE char *got = xasprintf("%o %u:%u %u:%u %" PRIu64, st.mode, st.uid, st.gid,
                                     major(st.rdev), minor(st.rdev), st.size);
     EXPECT_STR(got, want);
@@ -35,7 +37,7 @@ static void owners(void)
     expect_node(dir, "f", "100644 0:0 0:0 5");
     expect_raw(dir, "f", NULL); /* nothing left to note */
     EXPECT_OK(node_set_owner(dir, ".", 5, 5, &err), &err);
-    expect_node(dir, ".", "40755 5:5 0:0 4096");
+    expect_node(dir, ".", "40755 5:5 0:0 0");
 }
 
 static void noted_owner(void)
