@@ -12,6 +12,7 @@
 #include "base/core/mem.h"
 #include "base/sys/fs.h"
 #include "image/layer/apply_state.h"
+#include "image/layer/node.h"
 #include "image/layer/whiteout.h"
 
 void layer_apply_result_clear(struct layer_apply_result *r)
@@ -182,6 +183,7 @@ static int apply_init(struct apply *a, struct reader *tar, int root_fd, struct e
     a->euid = geteuid();
     a->egid = getegid();
     a->can_chown = a->euid == 0 && !(a->options->ids && a->options->ids->is_single);
+    a->is_shut_out = node_is_shut_out();
     a->tar = tar_reader_new(tar);
     if (a->options->on_file)
         a->hasher = hasher_new(DIGEST_SHA256);

@@ -45,7 +45,7 @@ static bool needs_note(const struct apply *a, const struct wanted *w, bool is_fo
 {
     mode_t needed = is_folder ? 0700 : 0400;
     return (!w->is_owner_right && !a->can_chown) ||
-           (a->euid != 0 && ((w->mode & 06000) || (w->mode & needed) != needed));
+           (a->is_shut_out && ((w->mode & 06000) || (w->mode & needed) != needed));
 }
 
 static bool is_refusal(int code)

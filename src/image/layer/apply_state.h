@@ -25,7 +25,7 @@ struct apply {
     mode_t umask;          /* of the process: what open and mkdir will not set */
     uid_t euid;
     gid_t egid;
-    bool can_chown;
+    bool can_chown, is_shut_out; /* the latter: node_is_shut_out() */
     struct {
         struct folder_time *items;
         size_t n, cap;

@@ -7,9 +7,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -193,9 +195,27 @@ static void override_stat(struct node_stat *n, const struct override *o)
     }
 }
 
+/* Root of a Pod may have lost its capabilities. */
+static bool has_capabilities(uint64_t wanted)
+{
+    struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+    struct __user_cap_data_struct data[2] = { 0 };
+    if (syscall(SYS_capget, &head, data))
+        return false;
+    uint64_t mine = data[0].effective | (uint64_t)data[1].effective << 32;
+    return (mine & wanted) == wanted;
+}
+
+bool node_is_shut_out(void)
+{
+    return !has_capabilities(1 << CAP_DAC_OVERRIDE | 1 << CAP_FSETID);
+}
+
 bool node_may_override(const struct id_map *ids)
 {
-    return !ids || ids->is_single || ids->n_ids < UINT32_MAX - 1 || geteuid() != 0;
+    return !ids || ids->is_single || ids->n_ids < UINT32_MAX - 1 || geteuid() != 0 ||
+           !has_capabilities(1 << CAP_CHOWN | 1 << CAP_DAC_OVERRIDE | 1 << CAP_MKNOD |
+                             1 << CAP_FSETID);
 }
 
 int node_stat_from(const struct stat *st, int dir_fd, const char *path, const struct id_map *ids,
@@ -298,7 +318,7 @@ static int set_bare(int dir_fd, const char *path, const struct stat *st, uint32_
 /* The bits without which we could not read the file, list the folder or note an override. */
 static mode_t needed_bits(const struct stat *st, bool has_note)
 {
-    if (geteuid() == 0)
+    if (!node_is_shut_out())
         return 0;
     if (S_ISDIR(st->st_mode))
         return 0700;

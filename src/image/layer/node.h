@@ -47,9 +47,12 @@ struct node_stat {
     bool has_override; /* some value above comes from NODE_XATTR */
 };
 
-/* Whether overrides can occur in trees written under these ids: false only for the whole id range
- * seen by uid 0 (then one system call per file is saved).  ids NULL: true. */
+/* Whether overrides can occur in trees that a process like this one writes: false only for uid 0
+ * with the whole id range and the capabilities to chown, mknod and override modes (then one system
+ * call per file is saved).  So a store belongs to one kind of process.  ids NULL: true. */
 bool node_may_override(const struct id_map *ids);
+/* Whether modes bind this process: one without read for the owner would shut it out. */
+bool node_is_shut_out(void);
 
 /* As lstat.  `ids` as in node_may_override().  Fails by errno; CORRUPT for an override that is
  * none. */

@@ -83,20 +83,12 @@ TEST("every kind of entry is made with its owner, mode and time")
 
 TEST("in a user namespace with one id the same is told")
 {
-    in_child(all_kinds, true);
-}
-
-static void all_kinds_as_nobody(void)
-{
-    if (geteuid() == 0 && (chown(tap_dir(), 65534, 65534) || setgid(65534) || setuid(65534)))
-        return;
-    all_kinds();
+    as(ONE_ID, all_kinds);
 }
 
 TEST("without any privilege the same is told")
 {
-    tap_dir();
-    in_child(all_kinds_as_nobody, false);
+    as(NOBODY, all_kinds);
 }
 
 static void symlinks_lose(void)
@@ -109,9 +101,14 @@ static void symlinks_lose(void)
     expect_tree("root", "fifo p 600 0:0\nsymlink s 777 0:0 -> x\n");
 }
 
+TEST("root without capabilities is told the same")
+{
+    as(BARE_ROOT, all_kinds);
+}
+
 TEST("owners of symlinks and fifos that cannot be kept are counted")
 {
-    in_child(symlinks_lose, true);
+    as(ONE_ID, symlinks_lose);
 }
 
 TEST("the umask does not matter")
@@ -221,7 +218,7 @@ TEST("capabilities and user attributes are set, what belongs to the system is dr
 
 TEST("capabilities and user attributes are set in a user namespace too")
 {
-    in_child(apply_xattrs, true);
+    as(ONE_ID, apply_xattrs);
 }
 
 /* ---- names that exist ---- */
@@ -417,7 +414,7 @@ TEST("overlay: whiteouts are devices 0:0, opaque folders are marked, implied par
 
 TEST("overlay: the same in a user namespace")
 {
-    in_child(overlay, true);
+    as(ONE_ID, overlay);
 }
 
 TEST("overlay: a mount shows what merging gives")

@@ -90,20 +90,17 @@ TEST("a tree made of a layer gives that layer, byte for byte")
 
 TEST("and so it does in a user namespace with one id")
 {
-    in_child(round_trip, true);
-}
-
-static void round_trip_as_nobody(void)
-{
-    if (geteuid() == 0 && (chown(tap_dir(), 65534, 65534) || setgid(65534) || setuid(65534)))
-        return;
-    round_trip();
+    as(ONE_ID, round_trip);
 }
 
 TEST("and for an ordinary user")
 {
-    tap_dir();
-    in_child(round_trip_as_nobody, false);
+    as(NOBODY, round_trip);
+}
+
+TEST("and for root without capabilities")
+{
+    as(BARE_ROOT, round_trip);
 }
 
 TEST("a change list becomes whiteouts and entries in its order, parents only when listed")
