@@ -9,9 +9,9 @@ export JOBS
 
 .PHONY: all help demo test quick lint format coverage bench install clean
 
-all: build/build.ninja ## builds build/
+all: build/build.ninja ## builds build/kiln
 	@scripts/install-deps build
-	@ninja -C build -j $(JOBS)
+	@ninja -C build -j $(JOBS) program
 
 build/build.ninja:
 	@scripts/install-deps build
@@ -39,7 +39,7 @@ lint: ## second compiler, clang-tidy, scripts: what .ci/run adds to the suite
 format: ## lays out all C files
 	@scripts/format
 
-coverage: ## lines that the suite runs, by file; build-coverage/index.html
+coverage: ## lines that the suite runs, by file; build-coverage/html/index.html
 	@scripts/install-deps test
 	@scripts/coverage
 
@@ -49,7 +49,7 @@ bench: all ## side by side with other builders
 
 install: all ## to $(DESTDIR)$(PREFIX)
 	@meson configure build -Dprefix=$(PREFIX)
-	@DESTDIR=$(DESTDIR) meson install -C build
+	@DESTDIR=$(DESTDIR) meson install -C build --no-rebuild
 
 clean: ## removes all build folders
 	@rm -rf build build-*
