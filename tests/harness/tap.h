@@ -88,7 +88,7 @@ __attribute__((unused)) static const char *tap_dir(void)
         tap_register(&TAP_JOIN(tap_case_, id));                                                    \
     }                                                                                              \
     static void TAP_JOIN(tap_run_, id)(void)
-#define TEST(sentence) TEST_(sentence, __LINE__)
+#define TEST(sentence) TEST_(sentence, __COUNTER__)
 
 #define EXPECT(cond)                                                                               \
     do {                                                                                           \
