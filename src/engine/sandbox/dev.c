@@ -229,10 +229,9 @@ static int expect_magic(struct step_job *job, const char *path, long magic, stru
 {
     AUTO_FD int fd = -1;
     struct statfs st;
-    if (fs_open_in_root(job->root, path, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, &fd, err) < 0)
-        return -1;
-    if (fstatfs(fd, &st) < 0 || st.f_type != magic)
-        return err_set(err, ERR_INVALID, "mask paths in /%s: the image's /%s is not a plain folder",
+    if (fs_open_in_root(job->root, path, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, &fd, err) < 0 ||
+        fstatfs(fd, &st) < 0 || st.f_type != magic)
+        return err_set(err, ERR_INVALID, "mount on /%s: the image's /%s is not a plain folder",
                        path, path);
     return 0;
 }

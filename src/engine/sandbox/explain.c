@@ -60,8 +60,11 @@ static void interpreter(const struct head *h, char *out, size_t size)
     out[0] = '\0';
     if (h->n > 2 && memcmp(h->bytes, "#!", 2) == 0) {
         struct span line = span_of(h->bytes + 2);
-        line = span_trim(span_cut(&line, '\n'));
-        snprintf(out, size, "%.*s", SPAN_ARG(span_cut(&line, ' ')));
+        line = span_cut(&line, '\n');
+        while (line.len > 0 && *line.ptr == ' ')
+            line = span_skip(line, 1);
+        struct span first = span_cut(&line, ' ');
+        snprintf(out, size, "%.*s", SPAN_ARG(first));
         return;
     }
     if (!is_elf(h) || h->bytes[EI_CLASS] != ELFCLASS64)

@@ -115,6 +115,21 @@ static int mount_one(struct step_job *job, int staging, size_t i, struct err *er
     return err_set(err, ERR_INVALID, "mount on %s: no such type %d", m->dest, (int)m->type);
 }
 
+/* True when nothing is mounted over our root, where ".." of it would lead. */
+static bool is_root_bare(void)
+{
+    struct statx root, above;
+    unsigned wanted = STATX_INO | STATX_MNT_ID;
+    if (statx(AT_FDCWD, "/", 0, wanted, &root) < 0 || statx(AT_FDCWD, "/..", 0, wanted, &above) < 0)
+        return false;
+    if ((root.stx_mask & above.stx_mask & STATX_MNT_ID) && root.stx_mnt_id != above.stx_mnt_id)
+        return false;
+    return root.stx_ino == above.stx_ino && root.stx_dev_major == above.stx_dev_major &&
+           root.stx_dev_minor == above.stx_dev_minor;
+}
+
+/* The old root now lies over the new one, and over that what was mounted on it, the staging tmpfs
+ * at least: each umount(2) takes the uppermost. */
 static int pivot(int root, struct err *err)
 {
     if (fchdir(root) < 0)
@@ -123,8 +138,13 @@ static int pivot(int root, struct err *err)
         err_sys(err, "make it the root file system");
         return err_hint(err, "kiln itself must not run in a chroot or an initramfs");
     }
-    if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
-        return err_sys(err, "leave the old root file system");
+    enum { STAGING_AND_OLD_ROOT = 2, MOST = 16 };
+    for (int i = 0; i < STAGING_AND_OLD_ROOT || (i < MOST && !is_root_bare()); i++) {
+        if (umount2(".", MNT_DETACH) < 0)
+            return err_sys(err, "leave the old root file system");
+    }
+    if (chdir("/") < 0 || !is_root_bare())
+        return err_set(err, ERR_SYSTEM, "leave the old root file system: it is still there");
     return 0;
 }
 

@@ -38,13 +38,16 @@ __attribute__((unused)) static void make_dir(const char *root, const char *path,
 /* busybox with links to it, passwd, group, and nothing else: no /proc, /dev, /sys, /etc/hosts. */
 __attribute__((unused)) static const char *rootfs_make(void)
 {
-    static const char *const names[] = { "sh",   "cat",   "ls",   "id",     "echo",  "sleep",
-                                         "env",  "pwd",   "head", "dd",     "wc",    "mount",
-                                         "ps",   "kill",  "stat", "test",   "touch", "mkdir",
-                                         "rm",   "chown", "grep", "seq",    "tr",    "unshare",
-                                         "true", "false", "ip",   "chroot", "su",    "hostname",
-                                         "yes",  "sort",  "find", "mknod",  "tty",   "stty" };
+    static const char *const names[] = {
+        "sh",   "cat",   "ls",   "id",      "echo", "sleep", "env",   "pwd",    "head", "dd",
+        "wc",   "mount", "ps",   "kill",    "stat", "test",  "touch", "mkdir",  "rm",   "chown",
+        "grep", "seq",   "tr",   "unshare", "true", "false", "ip",    "chroot", "su",   "hostname",
+        "yes",  "sort",  "find", "mknod",   "tty",  "stty",  "sed"
+    };
     const char *root = tap_dir();
+    AUTO_FREE char *busybox = xasprintf("%s/bin/busybox", root);
+    if (access(busybox, F_OK) == 0) /* made by this case before */
+        return root;
     chmod(root, 0755);
     static const char *const dirs[] = { "bin", "etc", "root", "work" };
     for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
@@ -136,4 +139,16 @@ __attribute__((unused)) static bool sandbox_begin(struct err *err)
     if (status == 0)
         status = id_map_current(&the_ids, err);
     return status == 0 && sandbox_start(&the_sandbox, err) == 0;
+}
+
+__attribute__((unused)) static int sandbox_main(int argc, char **argv)
+{
+    struct err err = { 0 };
+    if (!sandbox_begin(&err)) {
+        printf("1..1\nok 1 - steps run # SKIP %s\n", err.text);
+        return 0;
+    }
+    int status = tap_main(argc, argv);
+    sandbox_stop(the_sandbox);
+    return status;
 }
