@@ -12,7 +12,9 @@
  *
  * Snapshots are kept in the store under an id and found again by later builds; they are objects of
  * the store
- * ("snapshot:ID") that need their parent.  Layers of images are shared by chainID.
+ * ("snapshot:ID") that need their parent.  Layers of images are shared by those with the same
+ * chainID and the same blobs.  A snapshot is found again by who can read its folder: the same
+ * driver with the same rights.
  *
  * Spec: image-spec layer.md, config.md "Layer ChainID".  Threads: locked inside; a work belongs to
  * one thread. */

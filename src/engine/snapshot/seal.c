@@ -1,0 +1,217 @@
+/* engine/snapshot/seal.c - the top layer as a blob.
+ *
+ * One pass: tar -> hashed (diffID) -> compressed -> hashed into the store.  Sealed layers are
+ * remembered by their options; one thread at a time seals a snapshot, the others find its result.
+ *
+ * Where the tar comes from: a step's from its driver; an image's layer from its blob, written anew
+ * when times are to change. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "engine/snapshot/driver.h"
+#include "image/layer/rewrite.h"
+#include "image/oci/media_type.h"
+#include "image/store/blob.h"
+#include "image/store/ingest.h"
+
+/* ---- options ---- */
+
+static struct seal_key key_of(const struct seal_options *o)
+{
+    static const int defaults[] = {
+        [COMPRESSION_NONE] = 0, [COMPRESSION_GZIP] = 6, [COMPRESSION_ZSTD] = 3
+    };
+    struct seal_key k = { .compression = o->compression, .level = o->level };
+    if (o->level < 0 || o->compression == COMPRESSION_NONE)
+        k.level = defaults[o->compression];
+    k.has_epoch = o->has_epoch;
+    k.epoch_s = o->has_epoch ? o->epoch_s : 0;
+    return k;
+}
+
+/* ---- writing ---- */
+
+static int write_image_layer(struct snapshot *s, const struct tar_writer_options *tar,
+                             const struct cancel *cancel, struct writer *out, struct err *err)
+{
+    AUTO_VALUE(tar_source_close) struct tar_source source = { 0 };
+    struct reader *from;
+    if (tar_source_open(s, cancel, &source, &from, err))
+        return -1;
+    return tar->has_epoch ? layer_rewrite(from, tar, cancel, out, err)
+                          : stream_copy(from, out, NULL, err);
+}
+
+static int write_tar(struct snapshot *s, const struct seal_key *k, const struct cancel *cancel,
+                     struct writer *out, struct err *err)
+{
+    struct tar_writer_options tar = { .has_epoch = k->has_epoch, .epoch = k->epoch_s };
+    if (s->is_step ? s->all->driver->layer_write(s, &tar, cancel, out, err)
+                   : write_image_layer(s, &tar, cancel, out, err))
+        return -1;
+    return writer_finish(out, err);
+}
+
+/* The blob of the tar, in the store. */
+static int write_blob(struct snapshot *s, const struct seal_key *k, const struct cancel *cancel,
+                      struct layer_ref *out, struct err *err)
+{
+    const struct snapshots_options *o = &s->all->options;
+    AUTO(ingest_close) struct ingest *in = NULL;
+    struct digest digest;
+    if (ingest_open(o->store, NULL, UINT64_MAX, &in, err))
+        return -1;
+    AUTO(writer_close) struct writer *sink = writer_to_ingest(in);
+    AUTO(writer_close)
+    struct writer *packed = writer_compressing(sink, k->compression, k->level, o->pool);
+    AUTO(writer_close) struct writer *tar = writer_hashing(packed, DIGEST_SHA256);
+    if (write_tar(s, k, cancel, tar, err) || writer_finish(packed, err) ||
+        writer_finish(sink, err) || ingest_commit(in, &digest, err))
+        return -1;
+    out->diff_id = writer_hashing_digest(tar);
+    out->blob = descriptor_make(media_layer_type(MEDIA_FAMILY_OCI, k->compression), &digest,
+                                ingest_size(in));
+    return 0;
+}
+
+/* ---- remembering ---- */
+
+static int find_sealed(struct snapshot *s, const struct seal_key *k, struct layer_ref *out,
+                       bool *is_there, struct err *err)
+{
+    struct store *st = s->all->options.store;
+    uint64_t size = 0;
+    if (sealed_find(store_db(st), s->id, k, out, is_there, err))
+        return -1;
+    if (!*is_there)
+        return 0;
+    if (blob_find(st, &out->blob.digest, is_there, &size, err) || !*is_there) {
+        layer_ref_clear(out);
+        return *is_there ? -1 : 0;
+    }
+    return 0;
+}
+
+static int remember_inside(struct snapshot *s, const struct seal_key *k,
+                           const struct layer_ref *layer, struct err *err)
+{
+    struct store *st = s->all->options.store;
+    AUTO_VALUE(str_list_clear) struct str_list needs = { 0 };
+    AUTO(query_close) struct query *q = NULL;
+    bool has_row = false;
+    if (sealed_put(store_db(st), s->id, k, layer, err) ||
+        query_open(store_db(st), "SELECT size FROM object WHERE id = ?1", &q, err))
+        return -1;
+    query_text(q, 1, s->id);
+    if (query_step(q, &has_row, err))
+        return -1;
+    uint64_t size = has_row ? (uint64_t)query_get_int(q, 0) : 0;
+    return node_put_object(s, size, &layer->blob.digest, err);
+}
+
+static int remember(struct snapshot *s, const struct seal_key *k, const struct layer_ref *layer,
+                    struct err *err)
+{
+    struct db *db = store_db(s->all->options.store);
+    if (db_begin(db, err))
+        return -1;
+    int status = remember_inside(s, k, layer, err);
+    return db_end(db, status == 0, err) || status ? -1 : 0;
+}
+
+static int seal_alone(struct snapshot *s, const struct seal_key *k, const struct cancel *cancel,
+                      struct layer_ref *out, struct err *err)
+{
+    bool is_there = false;
+    if (find_sealed(s, k, out, &is_there, err) || is_there)
+        return is_there ? 0 : -1;
+    if (write_blob(s, k, cancel, out, err) == 0 && remember(s, k, out, err) == 0)
+        return 0;
+    layer_ref_clear(out);
+    return -1;
+}
+
+/* ---- one at a time ---- */
+
+static int seal_enter(struct snapshot *s, const struct cancel *cancel, struct err *err)
+{
+    struct snapshots *all = s->all;
+    int status = 0;
+    pthread_mutex_lock(&all->lock);
+    while (s->is_sealing && (status = cancel_check(cancel, err)) == 0)
+        snapshots_wait(all);
+    if (status == 0)
+        s->is_sealing = true;
+    pthread_mutex_unlock(&all->lock);
+    return status;
+}
+
+static void seal_leave(struct snapshot *s)
+{
+    pthread_mutex_lock(&s->all->lock);
+    s->is_sealing = false;
+    pthread_cond_broadcast(&s->all->changed);
+    pthread_mutex_unlock(&s->all->lock);
+}
+
+static int seal(struct snapshot *s, const struct seal_key *k, const struct cancel *cancel,
+                struct layer_ref *out, struct err *err)
+{
+    *out = (struct layer_ref){ 0 };
+    if (seal_enter(s, cancel, err))
+        return -1;
+    int status = seal_alone(s, k, cancel, out, err);
+    seal_leave(s);
+    return status ? err_wrap(err, "pack the layer of %s", s->id) : 0;
+}
+
+/* ---- the contract ---- */
+
+/* Whether an image's layer is to be handed out as it is. */
+static bool is_as_wanted(const struct snapshot *s, const struct seal_options *o)
+{
+    enum compression now;
+    if (s->is_step)
+        return false;
+    if (!o->is_forced)
+        return true;
+    return !o->has_epoch && media_is_layer(s->blob.media_type, &now) && now == o->compression;
+}
+
+int snapshot_seal(struct snapshots *all, struct snapshot *s, const struct seal_options *o,
+                  struct layer_ref *out, struct err *err)
+{
+    (void)all;
+    *out = (struct layer_ref){ 0 };
+    if (is_as_wanted(s, o)) {
+        descriptor_copy(&out->blob, &s->blob);
+        out->diff_id = s->diff_id;
+        return 0;
+    }
+    struct seal_key k = key_of(o);
+    return seal(s, &k, o->cancel, out, err);
+}
+
+int snapshot_fetch_blob(struct snapshots *all, struct snapshot *s, const struct descriptor *blob,
+                        const struct cancel *cancel, struct err *err)
+{
+    bool is_there = false, was_sealed = false;
+    uint64_t size = 0;
+    struct seal_key k;
+    if (blob_find(all->options.store, &blob->digest, &is_there, &size, err))
+        return -1;
+    if (is_there)
+        return 0;
+    if (sealed_find_blob(store_db(all->options.store), s->id, &blob->digest, &k, &was_sealed, err))
+        return -1;
+    if (!was_sealed)
+        return blob_ensure(s, blob, cancel, err);
+    struct layer_ref again;
+    if (seal(s, &k, cancel, &again, err))
+        return -1;
+    bool is_same = digest_equal(&again.blob.digest, &blob->digest);
+    layer_ref_clear(&again);
+    return is_same ? 0
+                   : err_set(err, ERR_CORRUPT, "pack the layer of %s again: it gave another blob",
+                             s->id);
+}
