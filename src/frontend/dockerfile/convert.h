@@ -36,7 +36,9 @@ struct frontend_host {
      * platform) that a stage in use needs. */
     int (*resolve_image)(void *arg, const struct reference *ref, const struct platform *p,
                          enum image_resolve mode, struct image_meta *out, struct err *err);
-    /* Appends the file at `path` of a local context to `out`; *is_there false when it is absent. */
+    /* Appends the file at `path` of a local context to `out`; *is_there false when it is absent.
+     * `context` is the main context's name, a named one's SOURCE, or "dockerfile": the folder that
+     * options.filename is relative to (its own ignore file may stand beside it). */
     int (*read_context_file)(void *arg, const char *context, const char *path, struct buf *out,
                              bool *is_there, struct err *err);
 };
@@ -58,7 +60,8 @@ struct dockerfile_options {
     enum image_resolve resolve_mode;
     bool ignores_cache;             /* --no-cache */
     struct strings no_cache_stages; /* --no-cache-filter */
-    /* RFC 3339 time of config and history when SOURCE_DATE_EPOCH is not given; NULL: 1970. */
+    /* RFC 3339 time of config and history when SOURCE_DATE_EPOCH is not given; NULL: left out, for
+     * the exporter to fill in. */
     const char *created;
     const char *source_date_epoch; /* NULL: the build argument of that name */
     enum exec_network network;     /* of RUN steps that do not say */

@@ -26,12 +26,12 @@ __attribute__((unused)) static char *fixture_read(const char *name, size_t *len)
     return bytes;
 }
 
-/* Calls `use` for each file whose name starts with `prefix` and ends with ".Dockerfile"; their
- * number. */
-__attribute__((unused)) static int fixture_each(const char *prefix,
+/* Calls `use` for each file of `folder` ("" or "convert/") whose name starts with `prefix` and ends
+ * with ".Dockerfile"; their number. */
+__attribute__((unused)) static int fixture_each(const char *folder, const char *prefix,
                                                 void (*use)(const char *name, struct span text))
 {
-    AUTO_FREE char *path = fixture_path("");
+    AUTO_FREE char *path = fixture_path(folder);
     DIR *d = opendir(path);
     int n = 0;
     for (struct dirent *e; d && (e = readdir(d));) {
@@ -39,7 +39,8 @@ __attribute__((unused)) static int fixture_each(const char *prefix,
         if (!span_starts(name, prefix) || !span_ends(name, ".Dockerfile"))
             continue;
         size_t len;
-        AUTO_FREE char *text = fixture_read(e->d_name, &len);
+        AUTO_FREE char *file = xasprintf("%s%s", folder, e->d_name);
+        AUTO_FREE char *text = fixture_read(file, &len);
         use(e->d_name, span_bytes(text, len));
         n++;
     }

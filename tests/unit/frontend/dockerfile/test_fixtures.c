@@ -24,12 +24,12 @@ static void compare_read(const char *name, struct span text)
 
 TEST("Dockerfiles as people write them are read whole")
 {
-    EXPECT(fixture_each("", compare_read) >= 20);
+    EXPECT(fixture_each("", "", compare_read) >= 20);
 }
 
 TEST("what BuildKit refuses is refused in its words, with the place and what to do")
 {
-    EXPECT(fixture_each("refuse-", compare) >= 40);
+    EXPECT(fixture_each("", "refuse-", compare) >= 40);
 }
 
 /* Every file cut off at every byte: no crash, and an error has a place or is about the whole. */
@@ -46,9 +46,9 @@ static void cut_off(const char *name, struct span text)
 
 TEST("a file that ends anywhere is read or refused")
 {
-    EXPECT(fixture_each("heredoc", cut_off) > 0);
-    EXPECT(fixture_each("go", cut_off) > 0);
-    EXPECT(fixture_each("windows", cut_off) > 0);
+    EXPECT(fixture_each("", "heredoc", cut_off) > 0);
+    EXPECT(fixture_each("", "go", cut_off) > 0);
+    EXPECT(fixture_each("", "windows", cut_off) > 0);
 }
 
 TAP_MAIN()

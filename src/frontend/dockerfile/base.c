@@ -1,0 +1,444 @@
+/* frontend/dockerfile/base.c - what a stage begins with: an image, a named context, nothing.
+ *
+ * A named context takes the place of the stage of its name, or of an image that FROM or --from
+ * name.  The host is asked about an image once for each platform, and only when a stage in use
+ * stands on it.
+ *
+ * Spec: dockerfile reference "FROM"; buildx "--build-context"; BuildKit frontend/dockerui.
+ * Threads: a converter belongs to one thread. */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/codec/json.h"
+#include "base/core/limits.h"
+#include "frontend/dockerfile/convert_internal.h"
+#include "frontend/dockerfile/remote_url.h"
+
+void stage_state_clear(struct stage_state *st)
+{
+    image_config_clear(&st->config);
+    env_clear(&st->env);
+    vec_clear(&st->args);
+    *st = (struct stage_state){ 0 };
+}
+
+void context_clear(struct context *x)
+{
+    map_clear(&x->paths);
+    pattern_list_free(x->ignore);
+}
+
+enum context_type context_type_of(const char *source)
+{
+    return url_is_git(source) ? CONTEXT_GIT : url_is_http(source) ? CONTEXT_HTTP : CONTEXT_LOCAL;
+}
+
+static const struct platform *platform_of(const struct converter *c, const struct build_stage *s)
+{
+    return s->platform.is_set ? &s->platform : &c->target_platform;
+}
+
+/* --- images --- */
+
+static int no_such_image(struct converter *c, const char *name, struct err *err)
+{
+    static const char *const common[] = { "alpine", "busybox", "centos", "debian",
+                                          "fedora", "golang",  "ubuntu" };
+    enum { N_COMMON = sizeof common / sizeof *common };
+    err_wrap(err, "%s", name);
+    if (err->kind != ERR_NOT_FOUND && err->kind != ERR_DENIED)
+        return -1;
+    AUTO_FREE const char **names = xcalloc(c->df->n_stages + N_COMMON, sizeof *names);
+    size_t n = 0;
+    for (size_t i = 0; i < c->df->n_stages; i++)
+        if (c->stages.items[i]->name[0])
+            names[n++] = c->stages.items[i]->name;
+    for (size_t i = 0; i < N_COMMON; i++)
+        names[n++] = common[i];
+    return did_you_mean(err, name, names, n, true);
+}
+
+static void keep_base_image(struct converter *c, const char *name, const struct platform *p,
+                            struct image_meta *meta)
+{
+    struct resolved_image *image = xcalloc(1, sizeof *image);
+    *image = (struct resolved_image){ .name = name, .platform = *p, .meta = *meta };
+    *meta = (struct image_meta){ 0 };
+    *vec_push(&c->images) = image;
+}
+
+/* `written` is how the Dockerfile calls it. */
+static int resolve_image(struct converter *c, struct build_stage *s, const char *written,
+                         struct err *err)
+{
+    AUTO_VALUE(reference_clear) struct reference ref = { 0 };
+    AUTO_VALUE(image_meta_clear) struct image_meta meta = { 0 };
+    const struct platform *p = platform_of(c, s);
+    if (reference_parse(span_of(written), &ref, err)) {
+        err_wrap(err, "failed to parse stage name %s", quoted(c->arena, written));
+        return -1;
+    }
+    AUTO_FREE char *text = reference_text(&ref);
+    s->base_type = BASE_IMAGE;
+    vec_each (&c->images, known) {
+        if (strcmp((*known)->name, text) == 0 && platform_equal(&(*known)->platform, p)) {
+            s->image = *known;
+            return 0;
+        }
+    }
+    if (c->host->resolve_image(c->host->arg, &ref, p, c->o->resolve_mode, &meta, err))
+        return no_such_image(c, written, err);
+    keep_base_image(c, arena_strdup(c->arena, text), p, &meta);
+    s->image = c->images.items[c->images.n - 1];
+    return 0;
+}
+
+/* --- named contexts --- */
+
+/* The value given for `name`, which is a stage's or an image's; *key is what it was found by. */
+static const char *find_named_context(const struct converter *c, const struct build_stage *s,
+                                      const char *name, const char **key)
+{
+    if (!c->o->named_contexts || strcasecmp(name, "scratch") == 0 ||
+        strcasecmp(name, "context") == 0)
+        return NULL;
+    AUTO_VALUE(reference_clear) struct reference ref = { 0 };
+    struct err ignored = { 0 };
+    if (reference_parse(span_of(name), &ref, &ignored))
+        return NULL;
+    AUTO_FREE char *text = reference_familiar(&ref);
+    struct span familiar = span_of(text);
+    if (span_ends(familiar, ":latest"))
+        familiar = span_first(familiar, familiar.len - strlen(":latest"));
+    const char *plain = arena_strndup(c->arena, familiar.ptr, familiar.len);
+    *key = arena_printf(c->arena, "%s::%s", plain, platform_text(platform_of(c, s)).s);
+    const char *value = map_find_str(c->o->named_contexts, *key);
+    if (!value)
+        value = map_find_str(c->o->named_contexts, *key = plain);
+    return value;
+}
+
+static struct context *named_context(struct converter *c, const char *name, const char *source)
+{
+    vec_each (&c->contexts, x)
+        if (strcmp((*x)->name, name) == 0)
+            return *x;
+    struct context *x = xcalloc(1, sizeof *x);
+    *x = (struct context){ .type = context_type_of(source), .name = name, .source = source };
+    *vec_push(&c->contexts) = x;
+    return x;
+}
+
+static int use_context_value(struct converter *c, struct build_stage *s, const char *key,
+                             const char *value, struct err *err)
+{
+    struct span v = span_of(value);
+    if (span_starts(v, "docker-image://")) {
+        const char *image = value + strlen("docker-image://");
+        s->base_type = BASE_SCRATCH;
+        if (strcmp(image, "scratch") == 0)
+            return 0;
+        s->image_label = arena_printf(c->arena, "[context %s] %s", key, image);
+        return resolve_image(c, s, image, err);
+    }
+    bool is_local = span_starts(v, "local:");
+    if (!is_local && context_type_of(value) == CONTEXT_LOCAL) {
+        bool is_known =
+            span_starts(v, "oci-layout:") || span_starts(v, "input:") || span_starts(v, "target:");
+        err_set(err, is_known ? ERR_UNSUPPORTED : ERR_INVALID,
+                is_known ? "context %s: %s: contexts of this kind are not supported yet"
+                         : "context %s: %s: unsupported context source",
+                key, value);
+        return err_hint(err, "use a folder, docker-image://REFERENCE, or a git or http URL");
+    }
+    s->base_type = BASE_CONTEXT;
+    s->context = named_context(c, key, is_local ? value + strlen("local:") : value);
+    return 0;
+}
+
+void base_replace(struct converter *c, struct build_stage *s)
+{
+    if (s->name[0])
+        s->replacement = find_named_context(c, s, s->name, &s->replacement_key);
+    s->is_replaced = s->replacement != NULL;
+}
+
+int base_resolve(struct converter *c, struct build_stage *s, struct err *err)
+{
+    const char *key = s->replacement_key, *value = s->replacement;
+    if (s->base_type == BASE_STAGE)
+        return 0;
+    if (!value && strcmp(s->base_name, "scratch") != 0)
+        value = find_named_context(c, s, s->base_name, &key);
+    int failed = 0;
+    if (value)
+        failed = use_context_value(c, s, key, value, err);
+    else if (strcmp(s->base_name, "scratch") != 0)
+        failed = resolve_image(c, s, s->base_name, err);
+    if (!failed)
+        return 0;
+    const char *text =
+        s->parsed ? s->parsed->text : arena_printf(c->arena, "--from=%s", s->base_name);
+    return blame(c, s->where, text, err);
+}
+
+/* --- the source of a context --- */
+
+static int read_rules(struct converter *c, struct context *x, const char *context, const char *file,
+                      bool *is_there, struct err *err)
+{
+    AUTO_VALUE(buf_clear) struct buf text;
+    buf_init(&text, LIMIT_IGNORE_FILE);
+    if (c->host->read_context_file(c->host->arg, context, file, &text, is_there, err))
+        return err_wrap(err, "read %s", file);
+    if (!*is_there)
+        return 0;
+    x->ignore_file = arena_strdup(c->arena, file);
+    if (ignore_parse(buf_span(&text), file, c->arena, &x->rules, err))
+        return -1;
+    return pattern_list_new(x->rules.lines, x->rules.n, &x->ignore, err);
+}
+
+int context_open(struct converter *c, struct context *x, struct err *err)
+{
+    bool is_there = false;
+    if (x->has_rules || x->type != CONTEXT_LOCAL)
+        return 0;
+    x->has_rules = true;
+    const char *own = arena_printf(c->arena, "%s.dockerignore", c->file_name);
+    if (!x->name && read_rules(c, x, "dockerfile", own, &is_there, err))
+        return -1;
+    return is_there ? 0 : read_rules(c, x, x->source, ".dockerignore", &is_there, err);
+}
+
+static const char *json_text(struct json *v, struct arena *a)
+{
+    AUTO_VALUE(buf_clear) struct buf out;
+    buf_init(&out, LIMIT_JSON);
+    json_print(v, &out);
+    json_free(v);
+    return arena_strndup(a, out.data, out.len);
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The paths in use, relative and sorted, as JSON; NULL when all of the context is. */
+static const char *follow_paths(const struct context *x, struct arena *a)
+{
+    if (!x->paths.n || map_has(&x->paths, "/"))
+        return NULL;
+    AUTO_FREE const char **paths = xcalloc(x->paths.n, sizeof *paths);
+    size_t n = 0;
+    map_each (&x->paths, e)
+        paths[n++] = e->key + 1;
+    qsort(paths, n, sizeof *paths, compare_texts);
+    struct json *list = json_new_array();
+    for (size_t i = 0; i < n; i++)
+        json_push(list, json_new_str(paths[i]));
+    return json_text(list, a);
+}
+
+static const char *exclude_patterns(const struct context *x, struct arena *a)
+{
+    if (!x->rules.n)
+        return NULL;
+    struct json *list = json_new_array();
+    for (size_t i = 0; i < x->rules.n; i++)
+        json_push(list, json_new_str(x->rules.lines[i].text));
+    return json_text(list, a);
+}
+
+static const char *rule_lines(const struct context *x, struct arena *a)
+{
+    AUTO_VALUE(buf_clear) struct buf out;
+    buf_init(&out, LIMIT_IGNORE_FILE * 2);
+    for (size_t i = 0; i < x->rules.n; i++)
+        buf_printf(&out, "%s%d", i ? " " : "", x->rules.lines[i].line);
+    return arena_strndup(a, out.data ? out.data : "", out.len);
+}
+
+static int local_edge(struct converter *c, struct context *x, struct edge *out, struct err *err)
+{
+    struct arena *a = c->arena;
+    struct pair attrs[3], words[2];
+    size_t n_attrs = 0, n_words = 0;
+    if (context_open(c, x, err))
+        return -1;
+    const char *exclude = exclude_patterns(x, a);
+    const char *follow = c->is_last_pass ? follow_paths(x, a) : NULL;
+    if (exclude) {
+        attrs[n_attrs++] = (struct pair){ ATTR_LOCAL_EXCLUDE, exclude };
+        words[n_words++] = (struct pair){ "kiln.ignore.file", x->ignore_file };
+        words[n_words++] = (struct pair){ "kiln.ignore.lines", rule_lines(x, a) };
+    }
+    if (follow)
+        attrs[n_attrs++] = (struct pair){ ATTR_LOCAL_FOLLOW, follow };
+    attrs[n_attrs++] =
+        (struct pair){ ATTR_LOCAL_SHARED_KEY,
+                       x->name ? arena_printf(a, "context:%s-", x->name) : x->source };
+    const struct vertex_about about = {
+        .name = x->name ? arena_printf(a, "[context %s] load from client", x->name)
+                        : "[internal] load build context",
+        .description = { words, n_words },
+    };
+    const struct op_source op = {
+        .identifier = arena_printf(a, "local://%s", x->source),
+        .attrs = { attrs, n_attrs },
+    };
+    return graph_add_source(c->builder, &op, &about, out, err);
+}
+
+static int remote_edge(struct converter *c, struct context *x, struct edge *out, struct err *err)
+{
+    struct op_source op;
+    struct vertex_about about = { 0 };
+    if (x->type == CONTEXT_GIT) {
+        struct git_ref g;
+        if (git_ref_parse(x->source, c->arena, &g, err))
+            return -1;
+        op = git_source(&g, c->arena);
+        about.name = arena_printf(c->arena, "[internal] load git source %s", x->source);
+    } else {
+        op = http_source(x->source, "context", "", c->arena);
+        about.name = x->name ? arena_printf(c->arena, "[context %s] %s", x->name, x->source)
+                             : "[internal] load remote build context";
+    }
+    return graph_add_source(c->builder, &op, &about, out, err);
+}
+
+int context_edge(struct converter *c, struct context *x, struct edge *out, struct err *err)
+{
+    if (!x->has_edge && (x->type == CONTEXT_LOCAL ? local_edge(c, x, &x->edge, err)
+                                                  : remote_edge(c, x, &x->edge, err)))
+        return -1;
+    x->has_edge = true;
+    *out = x->edge;
+    return 0;
+}
+
+/* --- the beginning of a stage --- */
+
+static bool is_empty_image(const struct image_config *config)
+{
+    vec_each (&config->history, h)
+        if (!h->is_empty_layer)
+            return false;
+    return config->diff_ids.n == 0;
+}
+
+static int image_edge(struct converter *c, struct build_stage *s, struct edge *out, struct err *err)
+{
+    const struct resolved_image *image = s->image;
+    AUTO_VALUE(reference_clear) struct reference ref = { 0 };
+    if (is_empty_image(&image->meta.config))
+        return 0;
+    if (reference_parse(span_of(image->name), &ref, err))
+        return -1;
+    if (digest_is_set(&image->meta.digest))
+        ref.digest = image->meta.digest;
+    AUTO_FREE char *text = reference_text(&ref);
+    static const char *const modes[] = { "default", "pull", "local" };
+    const struct pair mode = { ATTR_IMAGE_RESOLVE_MODE, modes[c->o->resolve_mode] };
+    const struct pair command = { "com.docker.dockerfile.v1.command",
+                                  s->parsed ? s->parsed->text : "" };
+    const char *prefix = step_prefix(c, s, &image->platform, false, false);
+    const struct source_range range = { c->file, s->where.first, 0, s->where.last, 0 };
+    const struct vertex_about about = {
+        .platform = &image->platform,
+        .name = s->image_label ? s->image_label : arena_printf(c->arena, "%sFROM %s", prefix, text),
+        .description = { &command, command.value[0] != '\0' },
+        .ranges = &range,
+        .n_ranges = 1,
+    };
+    const struct op_source op = {
+        .identifier = arena_printf(c->arena, "docker-image://%s", text),
+        .attrs = { &mode, c->o->resolve_mode != IMAGE_RESOLVE_DEFAULT },
+    };
+    return graph_add_source(c->builder, &op, &about, out, err);
+}
+
+static void empty_config(struct image_config *config, const struct platform *p)
+{
+    image_config_init(config, p);
+    config->working_dir = xstrdup("/");
+    image_config_set_env(config, "PATH", DEFAULT_PATH);
+}
+
+/* What an image says, without what is not BuildKit's to hand on. */
+static void config_of_image(struct image_config *config, const struct image_config *from)
+{
+    image_config_copy(config, from);
+    json_free(config->raw);
+    config->raw = NULL;
+    free(config->created);
+    config->created = NULL;
+    str_list_clear(&config->on_build);
+}
+
+/* Goes on where the base stage ended. */
+static void begin_on_stage(struct build_stage *s)
+{
+    struct stage_state *st = &s->state;
+    const struct stage_state *base = &s->base->state;
+    st->root = base->root;
+    st->platform = base->platform;
+    image_config_copy(&st->config, &base->config);
+    str_list_clear(&st->config.on_build);
+    env_copy(&st->env, &base->env);
+    vec_each (&base->args, arg)
+        *vec_push(&st->args) = *arg;
+    st->cwd = base->cwd;
+    st->user = base->user;
+    st->has_workdir = base->has_workdir;
+}
+
+static int begin_on_root(struct converter *c, struct build_stage *s, struct err *err)
+{
+    struct stage_state *st = &s->state;
+    st->platform = *platform_of(c, s);
+    st->cwd = "/";
+    st->user = "";
+    if (s->base_type == BASE_IMAGE) {
+        config_of_image(&st->config, &s->image->meta.config);
+        return image_edge(c, s, &st->root, err);
+    }
+    if (s->base_type == BASE_SCRATCH && !s->is_replaced)
+        st->platform = c->target_platform;
+    empty_config(&st->config, &st->platform);
+    return s->base_type == BASE_CONTEXT ? context_edge(c, s->context, &st->root, err) : 0;
+}
+
+/* The environment, folder and user that the config names. */
+static void apply_config(struct converter *c, struct build_stage *s)
+{
+    struct stage_state *st = &s->state;
+    bool is_windows = strcmp(st->platform.os, "windows") == 0;
+    if (!image_config_env(&st->config, "PATH") && !is_windows)
+        image_config_set_env(&st->config, "PATH", DEFAULT_PATH);
+    vec_each (&st->config.env, e) {
+        const char *equals = strchrnul(*e, '=');
+        env_set(&st->env, arena_strndup(c->arena, *e, (size_t)(equals - *e)),
+                arena_strdup(c->arena, *equals ? equals + 1 : ""));
+    }
+    if (st->config.working_dir && st->config.working_dir[0])
+        workdir_set(s, arena_strdup(c->arena, st->config.working_dir), c->arena);
+    if (st->config.user && st->config.user[0])
+        st->user = arena_strdup(c->arena, st->config.user);
+}
+
+int base_begin(struct converter *c, struct build_stage *s, struct err *err)
+{
+    stage_state_clear(&s->state);
+    s->state.is_done = !s->parsed || s->is_replaced;
+    if (s->base_type == BASE_STAGE)
+        begin_on_stage(s);
+    else if (begin_on_root(c, s, err))
+        return blame(c, s->where, s->parsed ? s->parsed->text : s->base_name, err);
+    if (!s->state.is_done)
+        apply_config(c, s);
+    return 0;
+}
