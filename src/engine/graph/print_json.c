@@ -198,11 +198,11 @@ static void put_data(struct json *o, struct span data)
 {
     struct err not_text = { 0 };
     AUTO_VALUE(buf_clear) struct buf text;
+    buf_init(&text, 2 * LIMIT_GRAPH_BYTES);
     if (text_check(data, "data", &not_text) == 0) {
         json_set(o, "data", json_new_strn(data));
         return;
     }
-    buf_init(&text, 2 * LIMIT_GRAPH_BYTES);
     base64_print(data, &text);
     json_set_str(o, "dataBase64", text.data);
 }
