@@ -437,8 +437,14 @@ int base_begin(struct converter *c, struct build_stage *s, struct err *err)
     if (s->base_type == BASE_STAGE)
         begin_on_stage(s);
     else if (begin_on_root(c, s, err))
-        return blame(c, s->where, s->parsed ? s->parsed->text : s->base_name, err);
+        return -1;
     if (!s->state.is_done)
         apply_config(c, s);
     return 0;
+}
+
+int base_begin_source(struct converter *c, struct build_stage *s, struct err *err)
+{
+    bool is_stage = s->parsed && !s->is_replaced;
+    return is_stage || s->state.is_done ? 0 : base_begin(c, s, err);
 }

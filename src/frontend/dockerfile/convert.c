@@ -179,7 +179,7 @@ static void set_main_context(struct converter *c)
 
 /* --- passes --- */
 
-static int begin_pass(struct converter *c, bool is_last, struct err *err)
+static void begin_pass(struct converter *c, bool is_last)
 {
     graph_builder_free(c->builder);
     c->builder = graph_builder_new();
@@ -188,25 +188,19 @@ static int begin_pass(struct converter *c, bool is_last, struct err *err)
     c->main.has_edge = false;
     vec_each (&c->contexts, x)
         (*x)->has_edge = false;
-    for (size_t i = 0; i < c->stages.n; i++) {
-        struct build_stage *s = c->stages.items[i];
-        stage_state_clear(&s->state);
-        if (s->is_reachable && (!s->parsed || s->is_replaced) && base_begin(c, s, err))
-            return -1;
-    }
-    return 0;
+    vec_each (&c->stages, s)
+        stage_state_clear(&(*s)->state);
 }
 
 static int run_pass(struct converter *c, bool is_last, struct err *err)
 {
-    if (begin_pass(c, is_last, err))
-        return -1;
+    begin_pass(c, is_last);
     for (size_t i = 0; i < c->df->n_stages; i++) {
         struct build_stage *s = c->stages.items[i];
-        if (!s->is_reachable || s->is_replaced)
+        if (!s->is_reachable || s->state.is_done)
             continue;
         if (base_begin(c, s, err))
-            return -1;
+            return blame(c, s->where, s->parsed->text, err);
         vec_each (&s->steps, step)
             if (dispatch_step(c, s, step, err))
                 return -1;

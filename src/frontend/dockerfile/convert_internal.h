@@ -87,9 +87,9 @@ struct build_stage {
     struct source_lines where;
     struct platform platform; /* of --platform; is_set false: none */
     enum base_type base_type;
-    struct build_stage *base; /* BASE_STAGE */
-    struct context *context;  /* BASE_CONTEXT; borrowed */
-    const struct resolved_image *image;
+    struct build_stage *base;           /* BASE_STAGE */
+    struct context *context;            /* BASE_CONTEXT; borrowed */
+    const struct resolved_image *image; /* borrowed */
     const char *image_label; /* BASE_IMAGE of a named context: its step's name; else NULL */
     bool is_replaced;        /* a named context stands in for it: no instruction counts */
     const char *replacement, *replacement_key; /* that context's value and name */
@@ -153,6 +153,9 @@ void base_replace(struct converter *c, struct build_stage *s);
 /* Begins the stage's state in this pass. */
 NODISCARD int base_begin(struct converter *c, struct build_stage *s, struct err *err);
 void stage_state_clear(struct stage_state *st);
+/* The same for what --from names, when that is no stage and not yet begun.  Whether it can be taken
+ * from is then in s->state.is_done. */
+NODISCARD int base_begin_source(struct converter *c, struct build_stage *s, struct err *err);
 /* The main context: reads its ignore rules if it is local. */
 NODISCARD int context_open(struct converter *c, struct context *x, struct err *err);
 NODISCARD int context_edge(struct converter *c, struct context *x, struct edge *out,

@@ -320,6 +320,8 @@ static int check_source_stage(struct copying *w, struct err *err)
 {
     struct dispatch *d = w->d;
     w->from = d->step->n_sources ? d->step->sources[0] : NULL;
+    if (w->from && base_begin_source(d->c, w->from, err))
+        return -1;
     if (!w->from || w->from->state.is_done)
         return 0;
     const char *from = d->in->copy.from;

@@ -81,6 +81,8 @@ static int mount_from(struct dispatch *d, const struct run_mount *m, struct buil
         map_set(&d->c->main.paths, path, NULL);
         return context_edge(d->c, &d->c->main, &out->from, err);
     }
+    if (base_begin_source(d->c, source, err))
+        return -1;
     if (!source->state.is_done) {
         err_set(err, ERR_INVALID,
                 "cannot mount from stage %s to %s, stage needs to be defined before current "

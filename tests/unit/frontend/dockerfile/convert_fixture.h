@@ -216,7 +216,7 @@ static void conversion_run(struct conversion *v, struct span text, const char *o
 }
 
 /* The graph as JSON whose vertices are numbered instead of named by digest. */
-static struct json *graph_json(const struct graph *g)
+__attribute__((unused)) static struct json *graph_json(const struct graph *g)
 {
     AUTO_VALUE(buf_clear) struct buf text;
     struct json *array = NULL;
@@ -228,9 +228,8 @@ static struct json *graph_json(const struct graph *g)
         struct json *o = json_at(array, i);
         struct json *inputs = json_new_array();
         for (size_t k = 0; k < g->vertices[i]->n_inputs; k++) {
-            AUTO_FREE char *name =
-                xasprintf("#%zu:%u", g->vertices[i]->inputs[k].vertex->position,
-                          g->vertices[i]->inputs[k].index);
+            AUTO_FREE char *name = xasprintf("#%zu:%u", g->vertices[i]->inputs[k].vertex->position,
+                                             g->vertices[i]->inputs[k].index);
             json_push(inputs, json_new_str(name));
         }
         json_remove(o, "digest");
@@ -243,7 +242,7 @@ static struct json *graph_json(const struct graph *g)
 }
 
 /* All that came out, as text for people. */
-static void conversion_print(const struct conversion *v, struct buf *out)
+__attribute__((unused)) static void conversion_print(const struct conversion *v, struct buf *out)
 {
     const struct dockerfile_result *r = &v->result;
     if (v->has_failed) {
@@ -255,7 +254,7 @@ static void conversion_print(const struct conversion *v, struct buf *out)
     AUTO(json_free) struct json *array = graph_json(r->graph);
     for (size_t i = 0; i < json_len(array); i++) {
         buf_printf(out, "#%zu ", i);
-        json_print_pretty(json_at(array, i), out);
+        json_print(json_at(array, i), out);
         buf_putc(out, '\n');
     }
     if (r->graph->results[0].vertex)
@@ -269,9 +268,16 @@ static void conversion_print(const struct conversion *v, struct buf *out)
     buf_init(&config, MIB);
     image_config_print(&r->config, &config);
     EXPECT_OK(json_parse(buf_span(&config), &json, &err), &err);
+    AUTO(json_free) struct json *history = json_ref(json_get(json, "history"));
+    json_remove(json, "history");
     buf_puts(out, "config ");
-    json_print_pretty(json, out);
-    buf_printf(out, "\n%zu entries of history are the base's\n", r->n_base_history);
+    json_print(json, out);
+    buf_putc(out, '\n');
+    for (size_t i = 0; i < json_len(history); i++) {
+        buf_puts(out, i < r->n_base_history ? "base history " : "history ");
+        json_print(json_at(history, i), out);
+        buf_putc(out, '\n');
+    }
     for (size_t i = 0; i < r->warnings.n; i++)
         buf_printf(out, "warning: %s: %s (line %d)\n", r->warnings.items[i].rule,
                    r->warnings.items[i].text, r->warnings.items[i].where.first);

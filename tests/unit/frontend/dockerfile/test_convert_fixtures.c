@@ -19,8 +19,8 @@ static void check(const char *name, struct span text)
     conversion_run(&v, text, options ? options : "");
     conversion_print(&v, &got);
     if (!want || strcmp(want, got.data) != 0) {
-        AUTO_FREE char *path = xasprintf("%s/%s.got", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp",
-                                         stem);
+        AUTO_FREE char *path =
+            xasprintf("%s/%s.got", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", stem);
         FILE *f = fopen(path, "wb");
         if (f) {
             fputs(got.data, f);
@@ -38,7 +38,8 @@ TEST("each Dockerfile gives the graph and the config that stand beside it")
 
 TEST("the same input gives the same graph, byte for byte")
 {
-    struct span text = SPAN("FROM alpine:3.20 AS a\nRUN x\nCOPY f /\nFROM a\nCOPY --from=a /f /g\n");
+    struct span text =
+        SPAN("FROM alpine:3.20 AS a\nRUN x\nCOPY f /\nFROM a\nCOPY --from=a /f /g\n");
     AUTO_VALUE(conversion_clear) struct conversion v, w;
     conversion_run(&v, text, "");
     conversion_run(&w, text, "");
