@@ -32,6 +32,7 @@ struct snapshots *
 engine_snapshots(struct engine *e); /* opened on first use; NULL without a sandbox */
 struct sandbox *engine_sandbox(struct engine *e);
 struct pool *engine_pool(struct engine *e);
+struct image_source *engine_images(struct engine *e);
 /* The folder that engine_open() would take: for commands and messages.  Owned by the caller. */
 char *engine_default_root(void);
 
@@ -42,7 +43,7 @@ struct build_request {
     const char *target;
     struct map build_args, labels;   /* string to string */
     struct map named_contexts;       /* name to value */
-    struct str_list tags;            /* -t */
+    struct str_list tags;            /* -t: names of the outputs that have none */
     struct str_list platforms;       /* empty: this machine's */
     struct str_list no_cache_stages; /* --no-cache-filter */
     bool ignores_cache;              /* --no-cache */
@@ -50,7 +51,7 @@ struct build_request {
     struct {
         struct export_spec *items;
         size_t n, cap;
-    } exports; /* empty: type=image of the tags */
+    } exports; /* empty: one of type=image */
     const struct secret_option *secrets;
     size_t n_secrets;
     const char *source_date_epoch; /* text; NULL: none */

@@ -67,10 +67,10 @@ static void add_image(struct map *files, const struct made_image *m)
         add_blob(files, &layer->ref.blob.digest);
 }
 
-static int tags_of(const struct export_spec *s, struct str_list *whole, struct str_list *familiar,
+static int tags_of(const struct str_list *names, struct str_list *whole, struct str_list *familiar,
                    struct err *err)
 {
-    vec_each (&s->names, name) {
+    vec_each (names, name) {
         AUTO_VALUE(reference_clear) struct reference ref = { 0 };
         if (reference_parse(span_of(*name), &ref, err))
             return -1;
@@ -117,11 +117,12 @@ static struct json *docker_manifest(const struct made_image *m, const struct str
     return list;
 }
 
-static int collect(const struct export_spec *s, const struct made_image *made, size_t n,
-                   const struct descriptor *target, struct map *files, struct err *err)
+static int collect(const struct export_host *h, const struct export_spec *s,
+                   const struct made_image *made, size_t n, const struct descriptor *target,
+                   struct map *files, struct err *err)
 {
     AUTO_VALUE(str_list_clear) struct str_list whole = { 0 }, familiar = { 0 };
-    if (tags_of(s, &whole, &familiar, err))
+    if (tags_of(export_names(h, s), &whole, &familiar, err))
         return -1;
     for (size_t i = 0; i < n; i++)
         add_image(files, &made[i]);
@@ -260,7 +261,7 @@ int archive_write(const struct export_host *h, const struct export_spec *s,
     for (size_t i = 0; i < n; i++)
         if (image_complete(h, &made[i], err))
             return -1;
-    if (collect(s, made, n, target, &files, err))
+    if (collect(h, s, made, n, target, &files, err))
         return -1;
     return s->is_tar ? write_tar(h, s->dest, &files, err) : write_folder(h, s->dest, &files, err);
 }

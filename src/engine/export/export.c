@@ -20,6 +20,11 @@ static void made_images_clear(struct made_images *m)
     free(m->items);
 }
 
+const struct str_list *export_names(const struct export_host *h, const struct export_spec *s)
+{
+    return s->names.n == 0 && h->names ? h->names : &s->names;
+}
+
 static int make_all(const struct export_host *h, const struct export_spec *s,
                     const struct export_image *images, struct made_images *made,
                     struct descriptor *target, struct err *err)
@@ -44,7 +49,7 @@ static int keep_names(const struct export_host *h, const struct export_spec *s,
             return -1;
     if (store_settle(h->store, err))
         return -1;
-    vec_each (&s->names, name) {
+    vec_each (export_names(h, s), name) {
         AUTO_VALUE(reference_clear) struct reference ref = { 0 };
         if (reference_parse(span_of(*name), &ref, err))
             return -1;

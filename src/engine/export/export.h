@@ -50,9 +50,11 @@ struct export_host {
     struct store *store;
     struct snapshots *snapshots;
     struct remote *remote;
-    struct pool *pool;
+    struct pool *pool;      /* of computing */
+    struct pool *transfers; /* of waiting for the network */
     struct clock clock;
     bool has_epoch;
+    const struct str_list *names; /* of outputs that name none themselves; may be NULL */
     const struct progress *progress;
     const struct cancel *cancel;
 };
@@ -60,10 +62,10 @@ struct export_host {
 /* One platform's result. */
 struct export_image {
     struct snapshot *snapshot; /* NULL: no layers */
-    size_t n_base_layers;      /* of it, from the base image */
     /* As the front end left it: history of the base and of what was added; diff_ids are filled in
      * here. */
     const struct image_config *config;
+    size_t n_base_history; /* entries of config.history that are the base's */
 };
 
 struct export_result {

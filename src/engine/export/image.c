@@ -90,22 +90,56 @@ static void add_layer(struct manifest *m, const struct layer_ref *layer)
 
 /* ---- config ---- */
 
+static void set_text(char **field, const char *text)
+{
+    free(*field);
+    *field = xstrdup(text);
+}
+
+/* Times of what was added: with SOURCE_DATE_EPOCH all are it, as the front end wrote them; else a
+ * layer's entry has the time at which the layer was made, so that a build from the cache gives the
+ * same image again, and others that of the entry before. */
+static void set_times(const struct export_host *h, const struct export_image *image,
+                      const struct made_image *made, struct image_config *c)
+{
+    char text[TIME_TEXT_MAX];
+    size_t n_added = 0;
+    for (size_t i = image->n_base_history; i < c->history.n; i++)
+        n_added += !c->history.items[i].is_empty_layer;
+    size_t layer = made->layers.n > n_added ? made->layers.n - n_added : 0;
+    struct timespec t = clock_now(&h->clock);
+    if (h->has_epoch)
+        return;
+    if (layer < made->layers.n)
+        t = (struct timespec){ .tv_sec = snapshot_created_s(made->layers.items[layer].snapshot) };
+    else if (image->n_base_history > 0 && c->history.items[image->n_base_history - 1].created) {
+        struct err bad = { 0 };
+        if (time_parse(c->history.items[image->n_base_history - 1].created, &t, &bad))
+            err_clear(&bad); /* the clock's time stands */
+    }
+    for (size_t i = image->n_base_history; i < c->history.n; i++) {
+        if (!c->history.items[i].is_empty_layer && layer < made->layers.n)
+            t = (struct timespec){ .tv_sec =
+                                       snapshot_created_s(made->layers.items[layer++].snapshot) };
+        time_print(t, text);
+        set_text(&c->history.items[i].created, text);
+    }
+    time_print(t, text);
+    set_text(&c->created, text);
+}
+
 static int put_config(const struct export_host *h, const struct export_image *image,
                       const struct made_image *made, bool is_docker, struct descriptor *out,
                       struct err *err)
 {
     AUTO_VALUE(image_config_clear) struct image_config c = { 0 };
     AUTO_VALUE(buf_clear) struct buf text = { 0 };
-    char now[TIME_TEXT_MAX];
     struct digest digest;
     image_config_copy(&c, image->config);
     c.diff_ids.n = 0;
     for (size_t i = 0; i < made->layers.n; i++)
         *vec_push(&c.diff_ids) = made->layers.items[i].ref.diff_id;
-    if (!c.created) {
-        time_print(clock_now(&h->clock), now);
-        c.created = xstrdup(now);
-    }
+    set_times(h, image, made, &c);
     buf_init(&text, 8 * LIMIT_CONFIG);
     image_config_print(&c, &text);
     if (blob_put(h->store, buf_span(&text), &digest, err))

@@ -36,6 +36,9 @@ NODISCARD int archive_write(const struct export_host *h, const struct export_spe
 NODISCARD int rootfs_write(const struct export_host *h, const struct export_spec *s,
                            struct snapshot *snapshot, struct err *err);
 
+/* The spec's names, else the host's. */
+const struct str_list *export_names(const struct export_host *h, const struct export_spec *s);
+
 /* Where bytes go: a file that appears when it is whole, or stdout for "-". */
 struct sink {
     struct writer *writer;

@@ -65,7 +65,7 @@ static int send_to(const struct sending *s, const struct reference *ref, struct 
     const struct export_host *h = s->host;
     AUTO_VALUE(map_clear) struct map mounts = STR_MAP;
     find_mounts(s, ref, &mounts);
-    struct push_options o = { .mount_from = &mounts, .pool = h->pool, .cancel = h->cancel };
+    struct push_options o = { .mount_from = &mounts, .pool = h->transfers, .cancel = h->cancel };
     if (fetch_missing(s, ref, true, err))
         return -1;
     if (image_push(h->remote, ref, h->store, s->target, &o, err) == 0)
@@ -84,11 +84,12 @@ int image_send(const struct export_host *h, const struct export_spec *spec,
                struct export_result *out, struct err *err)
 {
     struct sending s = { .host = h, .made = made, .n = n, .target = target };
-    if (spec->names.n == 0) {
+    const struct str_list *names = export_names(h, spec);
+    if (names->n == 0) {
         err_set(err, ERR_INVALID, "push: the image has no name");
         return err_hint(err, "name it with -t REGISTRY/REPOSITORY:TAG");
     }
-    vec_each (&spec->names, name) {
+    vec_each (names, name) {
         AUTO_VALUE(reference_clear) struct reference ref = { 0 };
         if (reference_parse(span_of(*name), &ref, err))
             return -1;

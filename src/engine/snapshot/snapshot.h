@@ -60,7 +60,9 @@ void snapshot_unref(struct snapshot *s);
 DEFINE_AUTO(struct snapshot, snapshot_unref)
 const char *snapshot_id(const struct snapshot *s);
 struct snapshot *snapshot_parent(const struct snapshot *s); /* borrowed; NULL: scratch */
-size_t snapshot_depth(const struct snapshot *s);            /* layers; 0 for NULL */
+/* When it was made, in seconds since 1970; of an image's layer 0. */
+int64_t snapshot_created_s(const struct snapshot *s);
+size_t snapshot_depth(const struct snapshot *s); /* layers; 0 for NULL */
 
 /* The chain of an image's layers (layers[0] is the base); nothing is fetched.  n 0 gives NULL.
  * `origin` says where a missing blob comes from ("docker.io/library/debian"), kept with the layer.

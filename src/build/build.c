@@ -1,0 +1,324 @@
+/* build/build.c - one build: read, convert, solve, export. */
+#include "build/build.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/core/limits.h"
+#include "base/core/mem.h"
+#include "build/internal.h"
+#include "image/store/lease.h"
+
+/* One platform's part of a build. */
+struct part {
+    struct platform platform;
+    struct dockerfile_result converted;
+    struct result *result; /* a reference */
+};
+
+struct run {
+    struct engine *engine;
+    const struct build_request *request;
+    struct progress progress; /* counts, then tells the caller's */
+    const struct progress *told;
+    struct cancel *cancel;
+    struct build_result *out;
+    struct recipe recipe;
+    struct export_host host;
+    struct {
+        struct part *items;
+        size_t n, cap;
+    } parts;
+    pthread_mutex_t lock; /* guards the counts */
+};
+
+static void run_clear(struct run *r)
+{
+    recipe_clear(&r->recipe);
+    vec_each (&r->parts, part) {
+        result_unref(part->result);
+        dockerfile_result_clear(&part->converted);
+    }
+    vec_clear(&r->parts);
+    pthread_mutex_destroy(&r->lock);
+}
+
+static void count_and_tell(void *arg, const struct progress_event *e)
+{
+    struct run *r = arg;
+    if (e->vertex && (e->kind == PROGRESS_CACHED || e->kind == PROGRESS_START)) {
+        pthread_mutex_lock(&r->lock);
+        r->out->n_vertices++;
+        r->out->n_cached += e->kind == PROGRESS_CACHED;
+        pthread_mutex_unlock(&r->lock);
+    }
+    if (r->told && r->told->tell)
+        r->told->tell(r->told->arg, e);
+}
+
+/* ---- what the request says, as others want it ---- */
+
+static int read_platforms(struct run *r, struct err *err)
+{
+    const struct str_list *texts = &r->request->platforms;
+    if (texts->n == 0)
+        *vec_push(&r->parts) = (struct part){ .platform = platform_host() };
+    vec_each (texts, text) {
+        struct part *part = vec_push(&r->parts);
+        *part = (struct part){ 0 };
+        if (platform_parse(span_of(*text), &part->platform, err))
+            return err_wrap(err, "--platform %s", *text);
+    }
+    return 0;
+}
+
+static int read_network(const char *text, enum exec_network *out, struct err *err)
+{
+    *out = NETWORK_DEFAULT;
+    if (!text || strcmp(text, "default") == 0)
+        return 0;
+    if (strcmp(text, "host") == 0)
+        *out = NETWORK_HOST;
+    else if (strcmp(text, "none") == 0)
+        *out = NETWORK_NONE;
+    else
+        return err_set(err, ERR_INVALID, "--network %s: default, host or none is expected", text);
+    return 0;
+}
+
+/* "host:ip" or "host=ip". */
+static int read_hosts(const struct str_list *texts, struct arena *a, struct exec_host **out,
+                      struct err *err)
+{
+    *out = arena_alloc(a, (texts->n + 1) * sizeof **out);
+    for (size_t i = 0; i < texts->n; i++) {
+        const char *text = texts->items[i], *cut = strpbrk(text, "=:");
+        if (!cut || cut == text || !cut[1])
+            return err_set(err, ERR_INVALID, "--add-host %s: HOST:IP is expected", text);
+        (*out)[i] = (struct exec_host){ .host = arena_strndup(a, text, (size_t)(cut - text)),
+                                        .ip = arena_strdup(a, cut + 1) };
+    }
+    return 0;
+}
+
+/* ---- convert ---- */
+
+static void keep_warnings(struct run *r, const struct dockerfile_result *d)
+{
+    for (size_t i = 0; i < d->warnings.n; i++) {
+        const struct dockerfile_warning *w = &d->warnings.items[i];
+        *vec_push(&r->out->warnings) =
+            (struct build_warning){ .text = xasprintf("%s: %s", w->rule, w->text),
+                                    .line = w->where.first };
+    }
+    for (size_t i = 0; i < d->n_base_images; i++)
+        map_set_str(&r->out->base_images, d->base_images[i].reference,
+                    digest_text(&d->base_images[i].digest).s);
+}
+
+static void keep_excerpt(struct run *r, struct source_lines where)
+{
+    struct buf text;
+    buf_init(&text, LIMIT_DOCKERFILE);
+    dockerfile_excerpt(buf_span(&r->recipe.text), r->recipe.name, where, &text);
+    free(r->out->excerpt);
+    r->out->excerpt = text.data ? buf_take(&text) : NULL;
+}
+
+static int convert(struct run *r, struct part *part, struct err *err)
+{
+    const struct build_request *q = r->request;
+    struct asked asked = { .engine = r->engine,
+                           .request = q,
+                           .recipe = &r->recipe,
+                           .mode = q->pulls ? RESOLVE_PULL : RESOLVE_DEFAULT,
+                           .progress = &r->progress,
+                           .cancel = r->cancel };
+    struct frontend_host host = frontend_host_of(&asked);
+    AUTO(arena_free) struct arena *arena = arena_new();
+    struct exec_host *hosts = NULL;
+    struct dockerfile_options o = { .filename = r->recipe.name,
+                                    .target = q->target,
+                                    .build_args = &q->build_args,
+                                    .labels = &q->labels,
+                                    .target_platform = part->platform,
+                                    .is_multi_platform = r->parts.n > 1,
+                                    .named_contexts = &q->named_contexts,
+                                    .ignores_cache = q->ignores_cache,
+                                    .no_cache_stages = strings_of(&q->no_cache_stages),
+                                    .source_date_epoch = q->source_date_epoch,
+                                    .n_hosts = q->add_hosts.n };
+    o.resolve_mode = q->pulls ? IMAGE_RESOLVE_PULL : IMAGE_RESOLVE_DEFAULT;
+    if (read_network(q->network, &o.network, err) || read_hosts(&q->add_hosts, arena, &hosts, err))
+        return -1;
+    o.hosts = hosts;
+    int status = dockerfile_convert(buf_span(&r->recipe.text), &o, &host, &part->converted, err);
+    if (status)
+        keep_excerpt(r, part->converted.where);
+    else
+        keep_warnings(r, &part->converted);
+    return status;
+}
+
+/* ---- solve ---- */
+
+/* Local contexts by the names that the graph calls them. */
+static void list_contexts(const struct run *r, struct arena *a, struct ops_options *o)
+{
+    const struct build_request *q = r->request;
+    struct context_option *list = arena_alloc(a, (q->named_contexts.n + 1) * sizeof *list);
+    size_t n = 0;
+    list[n++] = (struct context_option){ .name = "context", .path = q->context };
+    map_each (&q->named_contexts, e) {
+        const char *value = e->value;
+        if (strncmp(value, "local:", 6) == 0)
+            list[n++] = (struct context_option){ .name = value + 6, .path = value + 6 };
+    }
+    o->contexts = list;
+    o->n_contexts = n;
+}
+
+static void excerpt_of_vertex(struct run *r, const struct vertex *v)
+{
+    if (!v || v->n_ranges == 0)
+        return;
+    const struct source_range *first = &v->ranges[0], *last = &v->ranges[v->n_ranges - 1];
+    keep_excerpt(r, (struct source_lines){ .first = first->start_line, .last = last->end_line });
+}
+
+static int solve_part(struct run *r, struct part *part, struct err *err)
+{
+    struct engine *e = r->engine;
+    const struct build_request *q = r->request;
+    AUTO(arena_free) struct arena *arena = arena_new();
+    struct ops_options o = { .store = e->store,
+                             .snapshots = e->snapshots,
+                             .images = e->images,
+                             .resolve_mode = q->pulls ? RESOLVE_PULL : RESOLVE_DEFAULT,
+                             .sandbox = e->sandbox,
+                             .pool = e->pool,
+                             .ids = e->ids,
+                             .secrets = q->secrets,
+                             .n_secrets = q->n_secrets };
+    list_contexts(r, arena, &o);
+    AUTO(ops_free) struct ops *ops = ops_new(&o);
+    AUTO(eager_free)
+    struct eager *eager = eager_new(&r->host, &q->exports.items[0], part->converted.graph);
+    struct solve_options solving = { .ops = ops_table(ops),
+                                     .cache = cache_ops(e->cache),
+                                     .pool = e->steps,
+                                     .progress = &r->progress,
+                                     .cancel = r->cancel,
+                                     .ignores_cache = q->ignores_cache,
+                                     .on_result = eager_take,
+                                     .on_result_arg = eager };
+    const struct vertex *failed = NULL;
+    struct result *results[1] = { 0 };
+    int status = solve(part->converted.graph, &solving, results, &failed, err);
+    part->result = results[0];
+    if (status)
+        excerpt_of_vertex(r, failed);
+    return status;
+}
+
+/* ---- export ---- */
+
+static int list_images(const struct run *r, struct export_image *images, struct err *err)
+{
+    for (size_t i = 0; i < r->parts.n; i++) {
+        struct part *part = &r->parts.items[i];
+        images[i] = (struct export_image){ .config = &part->converted.config,
+                                           .n_base_history = part->converted.n_base_history };
+        if (result_snapshot(part->result, &images[i].snapshot, err))
+            return -1;
+    }
+    return 0;
+}
+
+static int export_all(struct run *r, struct err *err)
+{
+    AUTO_FREE struct export_image *images = xcalloc(r->parts.n, sizeof *images);
+    if (list_images(r, images, err))
+        return -1;
+    for (size_t i = 0; i < r->request->exports.n; i++) {
+        struct export_result *result = vec_push(&r->out->exports);
+        if (export_images(&r->host, &r->request->exports.items[i], images, r->parts.n, result, err))
+            return -1;
+    }
+    return 0;
+}
+
+static int prepare(struct run *r, struct err *err)
+{
+    struct engine *e = r->engine;
+    const char *epoch = r->request->source_date_epoch;
+    r->host = (struct export_host){ .store = e->store,
+                                    .snapshots = e->snapshots,
+                                    .remote = e->remote,
+                                    .pool = e->pool,
+                                    .transfers = e->steps,
+                                    .names = &r->request->tags,
+                                    .progress = &r->progress,
+                                    .cancel = r->cancel };
+    if (!e->sandbox)
+        return err_set(err, ERR_INVALID, "build: this engine was opened without a sandbox");
+    if (!epoch)
+        epoch = map_find_str(&r->request->build_args, "SOURCE_DATE_EPOCH");
+    if (clock_init(&r->host.clock, epoch, err))
+        return err_wrap(err, "SOURCE_DATE_EPOCH");
+    r->host.has_epoch = r->host.clock.is_fixed;
+    return read_platforms(r, err);
+}
+
+static int load_recipe(struct run *r, struct err *err)
+{
+    AUTO_FREE char *shown =
+        xasprintf("[internal] load build definition from %s",
+                  r->request->dockerfile ? r->request->dockerfile : "Dockerfile");
+    progress_task_start(&r->progress, shown, shown);
+    int status = recipe_read(r->request, &r->recipe, err);
+    progress_task_end(&r->progress, shown, status, err);
+    return status;
+}
+
+static int run_all(struct run *r, struct err *err)
+{
+    AUTO(lease_close) struct lease *lease = NULL;
+    if (prepare(r, err) || lease_open(r->engine->store, 0, &lease, err) || load_recipe(r, err))
+        return -1;
+    vec_each (&r->parts, part)
+        if (convert(r, part, err))
+            return -1;
+    vec_each (&r->parts, part)
+        if (solve_part(r, part, err))
+            return -1;
+    if (export_all(r, err))
+        return -1;
+    return store_settle(r->engine->store, err);
+}
+
+int build_run(struct engine *e, const struct build_request *q, const struct progress *progress,
+              struct cancel *cancel, struct build_result *out, struct err *err)
+{
+    *out = (struct build_result){ .base_images = STR_MAP };
+    struct build_request request = *q;
+    struct export_spec as_image;
+    AUTO_VALUE(run_clear)
+    struct run r = {
+        .engine = e, .request = &request, .told = progress, .cancel = cancel, .out = out
+    };
+    pthread_mutex_init(&r.lock, NULL);
+    r.progress = (struct progress){ .tell = count_and_tell, .arg = &r };
+    if (q->exports.n == 0) {
+        export_spec_init(&as_image, EXPORT_IMAGE);
+        request.exports.items = &as_image;
+        request.exports.n = 1;
+    }
+    struct watcher watcher = { .progress = &r.progress };
+    engine_watch(e, &watcher);
+    int status = run_all(&r, err);
+    engine_watch(e, NULL);
+    if (q->exports.n == 0)
+        export_spec_clear(&as_image);
+    return status;
+}

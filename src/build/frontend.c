@@ -1,0 +1,119 @@
+/* build/frontend.c - what the Dockerfile front end asks of its caller: images' configs, files of
+ * contexts. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/core/limits.h"
+#include "base/core/mem.h"
+#include "base/sys/fs.h"
+#include "build/internal.h"
+
+/* ---- the Dockerfile itself ---- */
+
+void recipe_clear(struct recipe *r)
+{
+    buf_clear(&r->text);
+    free(r->name);
+    free(r->folder);
+}
+
+static bool is_file(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+/* -f names a file from here, or, as older clients had it, in the context; without -f it is
+ * Dockerfile, else dockerfile, in the context. */
+static char *find_dockerfile(const struct build_request *q)
+{
+    AUTO_FREE char *in_context =
+        xasprintf("%s/%s", q->context, q->dockerfile ? q->dockerfile : "Dockerfile");
+    if (q->dockerfile)
+        return is_file(q->dockerfile) || !is_file(in_context) ? xstrdup(q->dockerfile)
+                                                              : STEAL(in_context);
+    AUTO_FREE char *lower = xasprintf("%s/dockerfile", q->context);
+    return !is_file(in_context) && is_file(lower) ? STEAL(lower) : STEAL(in_context);
+}
+
+int recipe_read(const struct build_request *q, struct recipe *out, struct err *err)
+{
+    buf_init(&out->text, LIMIT_DOCKERFILE);
+    if (q->dockerfile && strcmp(q->dockerfile, "-") == 0) {
+        out->name = xstrdup("Dockerfile");
+        return buf_append(&out->text, q->dockerfile_text, err);
+    }
+    AUTO_FREE char *path = find_dockerfile(q);
+    const char *slash = strrchr(path, '/');
+    out->name = xstrdup(slash ? slash + 1 : path);
+    out->folder = slash ? xstrndup(path, (size_t)(slash - path)) : xstrdup(".");
+    if (fs_read_file(AT_FDCWD, path, &out->text, err) == 0)
+        return 0;
+    err_wrap(err, "read the Dockerfile");
+    return err->kind == ERR_NOT_FOUND
+               ? err_hint(err, "say where it is with -f FILE; the build context is %s", q->context)
+               : -1;
+}
+
+/* ---- the host's functions ---- */
+
+static int resolve_image(void *arg, const struct reference *ref, const struct platform *p,
+                         enum image_resolve mode, struct image_meta *out, struct err *err)
+{
+    struct asked *a = arg;
+    const struct image *image = NULL;
+    AUTO_FREE char *name = reference_text(ref);
+    AUTO_FREE char *shown = xasprintf("[internal] load metadata for %s", name);
+    enum resolve_mode how = mode == IMAGE_RESOLVE_PULL    ? RESOLVE_PULL
+                            : mode == IMAGE_RESOLVE_LOCAL ? RESOLVE_LOCAL
+                                                          : a->mode;
+    progress_task_start(a->progress, shown, shown);
+    int status = image_source_get(a->engine->images, ref, p, how, a->cancel, &image, err);
+    progress_task_end(a->progress, shown, status, err);
+    if (status)
+        return -1;
+    out->digest = image->target.digest;
+    image_config_copy(&out->config, &image->config);
+    return 0;
+}
+
+static const char *folder_of_context(const struct asked *a, const char *context)
+{
+    if (strcmp(context, "context") == 0)
+        return a->request->context;
+    const char *named = map_find_str(&a->request->named_contexts, context);
+    return named && strncmp(named, "local:", 6) == 0 ? named + 6 : named;
+}
+
+static int read_context_file(void *arg, const char *context, const char *path, struct buf *out,
+                             bool *is_there, struct err *err)
+{
+    struct asked *a = arg;
+    const char *folder = folder_of_context(a, context);
+    AUTO_FREE char *beside = xasprintf("%s.dockerignore", a->recipe->name);
+    *is_there = false;
+    /* NAME.dockerignore stands beside the Dockerfile, which need not be in the context. */
+    if (strcmp(context, "context") == 0 && strcmp(path, beside) == 0)
+        folder = a->recipe->folder;
+    if (!folder)
+        return 0;
+    AUTO_FD int fd = -1, file = -1;
+    if (fs_open(AT_FDCWD, folder, O_PATH | O_DIRECTORY, 0, &fd, err))
+        return err_wrap(err, "open the build context %s", folder);
+    if (fs_open_in_root(fd, path, O_RDONLY | O_NONBLOCK, 0, &file, err)) {
+        if (err->kind != ERR_NOT_FOUND)
+            return err_wrap(err, "read %s/%s", folder, path);
+        err_clear(err);
+        return 0;
+    }
+    *is_there = true;
+    return fs_read_fd(file, out, err) ? err_wrap(err, "read %s/%s", folder, path) : 0;
+}
+
+struct frontend_host frontend_host_of(struct asked *a)
+{
+    return (struct frontend_host){ .arg = a,
+                                   .resolve_image = resolve_image,
+                                   .read_context_file = read_context_file };
+}

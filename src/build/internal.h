@@ -1,0 +1,56 @@
+/* build/internal.h - what the files of the room share. */
+#pragma once
+#include <pthread.h>
+
+#include "build/build.h"
+#include "engine/cache/cache.h"
+#include "frontend/dockerfile/convert.h"
+
+struct engine {
+    struct store *store;
+    struct remote *remote;
+    struct image_source *images;
+    struct snapshots *snapshots; /* NULL without a sandbox, as are the next two */
+    struct sandbox *sandbox;
+    struct cache *cache;
+    struct id_map ids;
+    struct pool *pool;    /* of computing: as many threads as processors */
+    struct pool *steps;   /* of waiting: steps and transfers */
+    pthread_mutex_t lock; /* guards watcher */
+    struct watcher *watcher;
+};
+
+/* Whom moved bytes are told to: the display of the build that began last. */
+struct watcher {
+    const struct progress *progress;
+    bool has_begun;
+};
+void engine_watch(struct engine *e, struct watcher *w); /* NULL: nobody */
+
+/* The Dockerfile and where it was found. */
+struct recipe {
+    struct buf text;
+    char *name;   /* "Dockerfile", for messages and NAME.dockerignore */
+    char *folder; /* where NAME.dockerignore is looked for; NULL: nowhere */
+};
+NODISCARD int recipe_read(const struct build_request *q, struct recipe *out, struct err *err);
+void recipe_clear(struct recipe *r);
+
+/* What the front end asks of us. */
+struct asked {
+    struct engine *engine;
+    const struct build_request *request;
+    const struct recipe *recipe;
+    enum resolve_mode mode;
+    const struct progress *progress;
+    const struct cancel *cancel;
+};
+struct frontend_host frontend_host_of(struct asked *a);
+
+/* Seals the layers of the final image as soon as their snapshots are there. */
+struct eager;
+struct eager *eager_new(const struct export_host *h, const struct export_spec *s,
+                        const struct graph *g);
+void eager_take(void *eager, struct edge edge, struct result *r); /* fits solve_options.on_result */
+void eager_free(struct eager *e);                                 /* waits */
+DEFINE_AUTO(struct eager, eager_free)
