@@ -12,9 +12,9 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "base/core/arena.h"
 #include "base/core/limits.h"
 #include "base/core/mem.h"
+#include "base/core/vec.h"
 #include "base/sys/fs.h"
 #include "image/layer/internal.h"
 #include "image/layer/node.h"
@@ -25,16 +25,19 @@ static const size_t chunk_size = 256 * KIB;
 /* The first name of a file that has several. */
 struct first_name {
     uint64_t ino, dev;
-    const char *path;        /* borrowed from the change list */
-    struct first_name *next; /* with the same key */
+    const char *path; /* borrowed from the change list */
+    size_t next;      /* another one with the same key: its index + 1, or 0 */
 };
 
 struct pack {
     const struct layer_pack_options *options;
     struct tar_writer *tar;
     struct folders folders;
-    struct arena *arena;      /* of the first names */
-    struct id_table by_inode; /* key of (dev, ino): address of a struct first_name */
+    struct {
+        struct first_name *items;
+        size_t n, cap;
+    } first_names;
+    struct id_table by_inode; /* key of (dev, ino): index + 1 in first_names */
     char *chunk;              /* owned, chunk_size bytes */
     /* of the current entry */
     struct tar_xattr capability;
@@ -47,16 +50,16 @@ struct pack {
 /* The name under which this inode is in the archive; NULL for the first one, which is noted. */
 static const char *name_before(struct pack *p, const struct node_stat *st, const char *path)
 {
-    uint64_t key = st->ino ^ (uint64_t)st->dev << 40, at = 0;
-    id_table_find(&p->by_inode, key, &at);
-    struct first_name *head =
-        (struct first_name *)(uintptr_t)at; /* NOLINT(performance-no-int-to-ptr) */
-    for (struct first_name *f = head; f; f = f->next)
+    uint64_t key = st->ino ^ (uint64_t)st->dev << 40, head = 0;
+    id_table_find(&p->by_inode, key, &head);
+    for (size_t at = head; at > 0; at = p->first_names.items[at - 1].next) {
+        const struct first_name *f = &p->first_names.items[at - 1];
         if (f->ino == st->ino && f->dev == st->dev)
             return f->path;
-    struct first_name *f = arena_alloc(p->arena, sizeof *f);
-    *f = (struct first_name){ .ino = st->ino, .dev = st->dev, .path = path, .next = head };
-    id_table_set(&p->by_inode, key, (uintptr_t)f);
+    }
+    *vec_push(&p->first_names) =
+        (struct first_name){ .ino = st->ino, .dev = st->dev, .path = path, .next = head };
+    id_table_set(&p->by_inode, key, p->first_names.n);
     return NULL;
 }
 
@@ -244,7 +247,6 @@ int layer_pack(int root_fd, const struct change_list *changes,
     static const struct layer_pack_options defaults;
     struct pack p = { .options = options ? options : &defaults };
     p.tar = tar_writer_new(out, &p.options->tar);
-    p.arena = arena_new();
     p.chunk = xmalloc(chunk_size);
     folders_init(&p.folders, root_fd);
     buf_init(&p.capability_value, LIMIT_XATTR_VALUE);
@@ -252,7 +254,7 @@ int layer_pack(int root_fd, const struct change_list *changes,
     tar_writer_free(p.tar);
     folders_clear(&p.folders);
     id_table_clear(&p.by_inode);
-    arena_free(p.arena);
+    vec_clear(&p.first_names);
     free(p.chunk);
     buf_clear(&p.capability_value);
     return result;

@@ -150,6 +150,31 @@ TEST("file capabilities: by root, in a user namespace, and noted by an ordinary 
     as(NOBODY, capabilities);
 }
 
+static void open_file(void)
+{
+    struct err err = { 0 };
+    struct node_stat by_name, by_fd;
+    AUTO_FD int dir = folder("d");
+    put_file("d/f", SPAN("five!"));
+    REQUIRE_OK(node_set_attributes(dir, "f", 7, 8, 0640, &err), &err);
+    AUTO_FD int fd = openat(dir, "f", O_RDONLY | O_CLOEXEC);
+    REQUIRE_OK(node_stat(dir, "f", NULL, &by_name, &err), &err);
+    REQUIRE_OK(node_stat_fd(fd, NULL, &by_fd, &err), &err);
+    EXPECT_INT(by_fd.uid, 7);
+    EXPECT_INT(by_fd.gid, 8);
+    EXPECT_INT(by_fd.mode, by_name.mode);
+    EXPECT_INT(by_fd.ino, by_name.ino);
+    EXPECT_INT(by_fd.has_override, geteuid() != 0 || by_name.has_override);
+}
+
+TEST("an open file is told as by its name")
+{
+    as(ONE_ID, open_file);
+    tap_remove_tree(tap_dir());
+    mkdir(tap_dir(), 0755);
+    as(NOBODY, open_file);
+}
+
 TEST("an override that is none is corrupt")
 {
     static const char *const values[] = { "u",   "u=",  "u=1 ", "u=4294967296", "m=8",  "m=10000",
