@@ -6,6 +6,7 @@
  * that takes no PUT with a body gets everything by PATCH.
  *
  * Spec: distribution-spec "Pushing blobs", "Mounting a blob from another repository". */
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -113,6 +114,7 @@ static int upload_start(struct upload *u, const char *mount_from, bool *is_done,
 
 static char *closing_url(const struct upload *u)
 {
+    assert(u->location); /* the session was opened */
     return xasprintf("%s%cdigest=%s", u->location, strchr(u->location, '?') ? '&' : '?',
                      digest_text(&u->blob->digest).s);
 }

@@ -49,12 +49,18 @@ struct http_tls host_tls(const struct host *h);
 /* The header for a scope ("repository:library/app:pull"), as known so far; NULL: try without. Owned
  * by the caller. */
 char *token_find(struct remote *r, const struct host *h, const char *scope);
-/* After a 401: gets what `challenge` (WWW-Authenticate) asks for.  `stale` is the value that was
- * refused, or NULL.  *out is the caller's; NULL when there is nothing more to try.  Fails: DENIED,
- * NETWORK, ... of the token server. */
-NODISCARD int token_get(struct remote *r, const struct host *h, const char *repository,
-                        const char *scope, const char *challenge, const char *stale,
-                        const struct cancel *cancel, char **out, struct err *err);
+/* What a 401 asks for; all borrowed. */
+struct token_wish {
+    const struct host *host;
+    const char *repository, *scope;
+    const char *challenge; /* WWW-Authenticate */
+    const char *stale;     /* the value that was refused, or NULL */
+    const struct cancel *cancel;
+};
+/* *out is the caller's; NULL when there is nothing more to try.  Fails: DENIED, NETWORK, ... of the
+ * token server. */
+NODISCARD int token_get(struct remote *r, const struct token_wish *wish, char **out,
+                        struct err *err);
 void token_free(void *token);
 /* The parameter of a challenge: challenge_find(`Bearer realm="x"`, "realm").  Owned by the caller;
  * NULL. */

@@ -85,7 +85,12 @@ static int token_ahead(struct remote *r, struct call *c, const struct host *h, c
     pthread_mutex_unlock(&r->lock);
     if (!challenge)
         return 0;
-    return token_get(r, h, c->ref->repository, scope, challenge, NULL, c->cancel, out, err);
+    struct token_wish wish = { .host = h,
+                               .repository = c->ref->repository,
+                               .scope = scope,
+                               .challenge = challenge,
+                               .cancel = c->cancel };
+    return token_get(r, &wish, out, err);
 }
 
 /* One try, with at most one more for a 401. */
@@ -101,7 +106,13 @@ static int send_authorized(struct remote *r, struct call *c, const struct host *
         return 0;
     keep_challenge(r, h, challenge);
     AUTO_FREE char *fresh = NULL;
-    if (token_get(r, h, c->ref->repository, scope, challenge, token, c->cancel, &fresh, err))
+    struct token_wish wish = { .host = h,
+                               .repository = c->ref->repository,
+                               .scope = scope,
+                               .challenge = challenge,
+                               .stale = token,
+                               .cancel = c->cancel };
+    if (token_get(r, &wish, &fresh, err))
         return -1;
     if (!fresh)
         return 0;

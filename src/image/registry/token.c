@@ -253,27 +253,26 @@ static void settle(struct remote *r, const char *key, struct token *fetched, cha
     pthread_mutex_unlock(&r->lock);
 }
 
-int token_get(struct remote *r, const struct host *h, const char *repository, const char *scope,
-              const char *challenge, const char *stale, const struct cancel *cancel, char **out,
-              struct err *err)
+int token_get(struct remote *r, const struct token_wish *wish, char **out, struct err *err)
 {
-    AUTO_FREE char *key = token_key(h, scope);
+    AUTO_FREE char *key = token_key(wish->host, wish->scope);
     *out = NULL;
-    if (!claim(r, key, stale, out))
+    if (!claim(r, key, wish->stale, out))
         return 0;
     AUTO_VALUE(credential_clear) struct credential credential = { 0 };
     struct token fetched = { 0 };
-    struct token_request t = { .host = h,
+    struct token_request t = { .host = wish->host,
                                .credential = &credential,
-                               .challenge = challenge,
-                               .scope = scope,
-                               .cancel = cancel };
-    int status = credential_find(r->auth_file, h->registry, repository, &credential, cancel, err);
+                               .challenge = wish->challenge,
+                               .scope = wish->scope,
+                               .cancel = wish->cancel };
+    int status = credential_find(r->auth_file, wish->host->registry, wish->repository, &credential,
+                                 wish->cancel, err);
     if (status == 0)
         status = fetch_token(r, &t, &fetched, err);
     settle(r, key, &fetched, out);
     /* Credentials that were refused once are refused again: nothing more to try. */
-    if (*out && stale && strcmp(*out, stale) == 0) {
+    if (*out && wish->stale && strcmp(*out, wish->stale) == 0) {
         free(*out);
         *out = NULL;
     }
