@@ -70,6 +70,19 @@ static int folder(int dir, const char *path)
 
 /* ---- the place ---- */
 
+/* Gone, or ended and not reaped yet. */
+static bool is_dead(pid_t pid)
+{
+    AUTO_VALUE(buf_clear) struct buf text;
+    buf_init(&text, 4096);
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    if (!get(AT_FDCWD, path, &text) || !text.data)
+        return kill(pid, 0) < 0 && errno == ESRCH;
+    const char *after_name = strrchr(text.data, ')'); /* "12 (a name) Z ..." */
+    return after_name && (strncmp(after_name, ") Z", 3) == 0 || strncmp(after_name, ") X", 3) == 0);
+}
+
 /* Folders of launchers that are gone. */
 static void sweep(int root)
 {
@@ -82,7 +95,7 @@ static void sweep(int root)
         pid_t pid = 0;
         if (strncmp(names.items[i], "step-", 5) == 0)
             pid = (pid_t)strtol(names.items[i] + 5, NULL, 10);
-        if (pid > 0 && kill(pid, 0) < 0 && errno == ESRCH)
+        if (pid > 0 && is_dead(pid))
             unlinkat(dir, names.items[i], AT_REMOVEDIR);
     }
 }
@@ -270,11 +283,10 @@ bool cgroup_leave(const struct cgroup_place *place, const char *parent, const ch
     for (size_t i = 0; i < CGROUP_CONTROLLERS; i++) {
         AUTO_FREE char *path = xasprintf("%s/%s", parent, name);
         AUTO_FD int dir = -1;
-        if (place->roots[i] >= 0)
-            dir = folder(place->roots[i], path + strspn(path, "/"));
-        if (dir < 0)
+        if (place->roots[i] < 0)
             continue;
-        if (i == MEMORY)
+        dir = folder(place->roots[i], path + strspn(path, "/"));
+        if (dir >= 0 && i == MEMORY)
             was_killed = count(dir, place->version == 2 ? "memory.events" : "memory.oom_control",
                                "oom_kill") > 0;
         unlinkat(place->roots[i], path + strspn(path, "/"), AT_REMOVEDIR);

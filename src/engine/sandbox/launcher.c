@@ -6,6 +6,7 @@
  * its cgroup removed.
  *
  * Threads: one. */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -55,9 +56,8 @@ static void close_between(unsigned first, unsigned last)
 
 void fds_close_but(const int *keep, size_t n_keep)
 {
-    int sorted[STEP_MAX_FDS];
-    if (n_keep > STEP_MAX_FDS)
-        n_keep = STEP_MAX_FDS;
+    int sorted[STEP_MAX_FDS + CGROUP_CONTROLLERS];
+    assert(n_keep <= sizeof sorted / sizeof *sorted);
     memcpy(sorted, keep, n_keep * sizeof *keep);
     qsort(sorted, n_keep, sizeof *sorted, compare_fds);
     unsigned first = 3;

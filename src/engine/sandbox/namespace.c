@@ -101,6 +101,18 @@ static int enter(struct step_job *job, struct err *err)
     return rootfs_enter(job, err);
 }
 
+/* All but the step's own and those of the place. */
+static void close_others(const struct sandbox_place *place, const int *fds, size_t n_fds)
+{
+    int keep[STEP_MAX_FDS + CGROUP_CONTROLLERS];
+    memcpy(keep, fds, n_fds * sizeof *fds);
+    for (size_t i = 0; i < CGROUP_CONTROLLERS; i++) {
+        if (place->cgroups.roots[i] >= 0)
+            keep[n_fds++] = place->cgroups.roots[i];
+    }
+    fds_close_but(keep, n_fds);
+}
+
 static _Noreturn void step_main(const struct sandbox_place *place,
                                 const struct step_request *request, const int *fds, size_t n_fds)
 {
@@ -113,7 +125,7 @@ static _Noreturn void step_main(const struct sandbox_place *place,
     struct step_message failed = { .type = STEP_FAILED };
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     umask(0);
-    fds_close_but(fds, n_fds);
+    close_others(place, fds, n_fds);
     if (read_plan(&job, fds, n_fds, &failed.err) == 0 && enter(&job, &failed.err) == 0) {
         fd_close(&job.root);
         fd_close(&job.plan.root_fd);

@@ -1,0 +1,169 @@
+/* tests/unit/engine/sandbox/test_kill.c - nothing of a step outlives kiln, however that ends.
+ *
+ * A "kiln" is a child of the test that enters its namespaces, starts a sandbox and runs a step. Its
+ * standard error is a pipe that the launcher inherits, the step's output another: each ends when
+ * the last process that has it is gone, so that nobody has to wait by the clock. */
+#include <poll.h>
+#include <signal.h>
+
+#include "base/sys/fs.h"
+#include "step.h"
+
+struct kiln {
+    pid_t pid;
+    int output; /* of the step */
+    int life;   /* of the launcher */
+};
+
+static const char script[] = "sleep 31341 & (trap '' TERM INT HUP; sleep 31341 & wait) & "
+                             "echo running; sleep 31341";
+
+static void be_kiln(const char *root, int output, int life)
+{
+    struct step s;
+    struct err err = { 0 };
+    if (dup2(life, 2) < 0 || !sandbox_begin(&err))
+        _exit(9);
+    close(life);
+    step_init(&s, root, script);
+    s.plan.output = NULL;
+    s.plan.stdout_fd = output;
+    s.plan.timeout_ms = 0;
+    s.plan.resources.memory = 64 << 20;
+    int status = step_run(&s);
+    _exit(status == 0 ? s.result.exit_status : s.err.kind == ERR_SYSTEM ? 42 : 43);
+}
+
+/* False where there are no namespaces. */
+static bool kiln_start(struct kiln *k, const char *root)
+{
+    int output[2], life[2];
+    if (pipe2(output, O_CLOEXEC) < 0 || pipe2(life, O_CLOEXEC) < 0)
+        abort();
+    k->pid = fork();
+    if (k->pid == 0)
+        be_kiln(root, output[1], life[1]);
+    close(output[1]);
+    close(life[1]);
+    k->output = output[0];
+    k->life = life[0];
+    char text[9] = "";
+    return read(k->output, text, 8) == 8 && strcmp(text, "running\n") == 0;
+}
+
+/* Waits for the end of a pipe; false after ten seconds. */
+static bool ends(int fd)
+{
+    char bytes[256];
+    struct pollfd one = { .fd = fd, .events = POLLIN };
+    for (;;) {
+        if (poll(&one, 1, 10000) <= 0)
+            return false;
+        if (read(fd, bytes, sizeof bytes) == 0)
+            return true;
+    }
+}
+
+static int status_of(struct kiln *k)
+{
+    int status = 0;
+    waitpid(k->pid, &status, 0);
+    close(k->output);
+    close(k->life);
+    return status;
+}
+
+/* The launcher: the child of k->pid that is no step. */
+static pid_t launcher_of(const struct kiln *k)
+{
+    AUTO_FREE char *path = xasprintf("/proc/%d/task/%d/children", (int)k->pid, (int)k->pid);
+    FILE *f = fopen(path, "re");
+    int pid = 0;
+    if (!f || fscanf(f, "%d", &pid) != 1)
+        pid = 0;
+    if (f)
+        fclose(f);
+    return pid;
+}
+
+static bool has_cgroups(void)
+{
+    return access("/sys/fs/cgroup/memory/kiln", F_OK) == 0 ||
+           access("/sys/fs/cgroup/kiln", F_OK) == 0;
+}
+
+static void expect_nothing_left(void)
+{
+    EXPECT_INT(system("grep -l -a 31341 /proc/[0-9]*/cmdline 2>/dev/null | grep -v self | "
+                      "xargs -r grep -a -l '^sleep' 2>/dev/null | grep -q ."),
+               256);
+    EXPECT_INT(system("grep -q kiln-test /proc/self/mountinfo"), 256);
+    EXPECT(!has_cgroups());
+}
+
+TEST("kill -9 of kiln ends its steps and its launcher")
+{
+    struct kiln k;
+    if (!kiln_start(&k, rootfs_make()))
+        SKIP("needs namespaces");
+    kill(k.pid, SIGKILL);
+    EXPECT(ends(k.output));
+    EXPECT(ends(k.life));
+    EXPECT_INT(WTERMSIG(status_of(&k)), SIGKILL);
+    expect_nothing_left();
+}
+
+TEST("kill -9 of the launcher ends its steps, and kiln is told")
+{
+    struct kiln k;
+    if (!kiln_start(&k, rootfs_make()))
+        SKIP("needs namespaces");
+    pid_t launcher = launcher_of(&k);
+    if (launcher <= 0) {
+        kill(k.pid, SIGKILL);
+        status_of(&k);
+        SKIP("needs /proc/PID/task/TID/children");
+    }
+    kill(launcher, SIGKILL);
+    EXPECT(ends(k.output));
+    EXPECT(ends(k.life));
+    EXPECT_INT(WEXITSTATUS(status_of(&k)), 42);
+}
+
+TEST("what a killed launcher left of cgroups goes with the next step")
+{
+    struct kiln k;
+    if (!kiln_start(&k, rootfs_make()))
+        SKIP("needs namespaces");
+    kill(k.pid, SIGKILL);
+    EXPECT(ends(k.output));
+    EXPECT(ends(k.life));
+    status_of(&k);
+    expect_nothing_left();
+}
+
+TEST("kill -9 at any moment of a step's start leaves nothing")
+{
+    const char *root = rootfs_make();
+    for (int i = 0; i < 20; i++) {
+        struct kiln k;
+        int output[2], life[2];
+        if (pipe2(output, O_CLOEXEC) < 0 || pipe2(life, O_CLOEXEC) < 0)
+            abort();
+        k.pid = fork();
+        if (k.pid == 0)
+            be_kiln(root, output[1], life[1]);
+        close(output[1]);
+        close(life[1]);
+        k.output = output[0];
+        k.life = life[0];
+        usleep((useconds_t)i * 500); /* wherever that may be */
+        kill(k.pid, SIGKILL);
+        EXPECT(ends(k.output));
+        EXPECT(ends(k.life));
+        status_of(&k);
+    }
+    expect_nothing_left();
+}
+
+TAP_MAIN()
