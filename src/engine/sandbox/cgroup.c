@@ -147,8 +147,7 @@ static void inherit_cpuset(int parent, int dir)
     }
 }
 
-/* Makes PARENT/NAME below root, opens the last. */
-static int group_make(int root, const char *parent, const char *name, int version)
+static int group_try(int root, const char *parent, const char *name, int version)
 {
     AUTO_FREE char *path = xasprintf("%s/%s", parent, name);
     AUTO_FD int dir = fcntl(root, F_DUPFD_CLOEXEC, 3);
@@ -169,6 +168,16 @@ static int group_make(int root, const char *parent, const char *name, int versio
         dir = next;
     }
     return STEAL_FD(dir);
+}
+
+/* Makes PARENT/NAME below root, opens the last; -1 when that cannot be.  Another step that leaves
+ * may take the parent away in between. */
+static int group_make(int root, const char *parent, const char *name, int version)
+{
+    int dir = -1;
+    for (int i = 0; dir < 0 && i < 5; i++)
+        dir = group_try(root, parent, name, version);
+    return dir;
 }
 
 /* What one resource's files are called, by version; values differ too. */
@@ -290,8 +299,9 @@ bool cgroup_leave(const struct cgroup_place *place, const char *parent, const ch
             was_killed = count(dir, place->version == 2 ? "memory.events" : "memory.oom_control",
                                "oom_kill") > 0;
         unlinkat(place->roots[i], path + strspn(path, "/"), AT_REMOVEDIR);
-        /* The parent is shared: this fails until the last step has left it. */
-        unlinkat(place->roots[i], parent + strspn(parent, "/"), AT_REMOVEDIR);
+        /* Ours is shared: this fails until the last step has left it. */
+        if (strcmp(parent, default_parent) == 0)
+            unlinkat(place->roots[i], parent, AT_REMOVEDIR);
     }
     return was_killed;
 }

@@ -56,10 +56,9 @@ static int streams_set(const struct step_job *job, struct err *err)
 
 /* ---- what a process inherits ---- */
 
+/* Dispositions are the launcher's, which has none but the defaults. */
 static void signals_reset(void)
 {
-    for (int n = 1; n < NSIG; n++)
-        signal(n, SIG_DFL); /* fails for those that cannot be changed */
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
