@@ -193,6 +193,8 @@ size_t children_kill(const pid_t *keep, size_t n_keep);
 _Noreturn void program_main(struct step_job *job);
 NODISCARD int caps_drop_bounding(struct err *err);
 NODISCARD int caps_keep_default(struct err *err);
+/* scope.c: no signal leaves the calling process and those it will make. */
+NODISCARD int signals_confine(struct err *err);
 /* Why execve() of `path` failed with the errno `code`. */
 int program_explain(const char *path, int code, struct err *err);
 

@@ -156,9 +156,13 @@ static void describe(const struct id_map *ids, struct sandbox_report *out)
     out->is_possible = true;
     bool has_proc = may_mount_proc();
     char users[64];
-    snprintf(users, sizeof users, ids->is_single ? "one user id" : "%u user ids", ids->n_ids);
-    snprintf(out->text, sizeof out->text, "%s with %s%s",
-             user_is_privileged() ? "its own namespaces" : "namespaces", users,
+    if (ids->is_single)
+        snprintf(users, sizeof users, "one user id");
+    else if (ids->n_ids == UINT32_MAX)
+        snprintf(users, sizeof users, "every user id");
+    else
+        snprintf(users, sizeof users, "%u user ids", ids->n_ids);
+    snprintf(out->text, sizeof out->text, "namespaces with %s%s", users,
              has_proc ? "" : "; no new /proc may be mounted: steps see this Pod's processes");
     if (ids->is_single)
         snprintf(out->remedy, sizeof out->remedy,

@@ -136,6 +136,8 @@ static int identity_set(const struct step_job *job, struct err *err)
     /* With one id only, setgroups(2) is forbidden: that is as it is. */
     if (setgroups(p->n_groups, p->groups) < 0 && errno != EPERM)
         return unknown_id(job, "a member of group", p->n_groups ? p->groups[0] : 0, err);
+    if (is_shut_in && !job->place->has_pid_namespace && signals_confine(err) < 0)
+        return -1;
     if (is_shut_in && filter_install(&job->place->filter, err) < 0)
         return -1;
     if (setresgid(p->gid, p->gid, p->gid) < 0)

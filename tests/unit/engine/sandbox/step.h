@@ -18,6 +18,8 @@
 
 static struct sandbox *the_sandbox;
 static struct id_map the_ids;
+__attribute__((
+    unused)) static bool has_masked_proc; /* as in a Pod: a new /proc cannot be mounted */
 
 __attribute__((unused)) static void write_text(const char *root, const char *path, const char *text,
                                                mode_t mode)

@@ -4,6 +4,7 @@
  * standard error is a pipe that the launcher inherits, the step's output another: each ends when
  * the last process that has it is gone, so that nobody has to wait by the clock. */
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 
 #include "base/sys/fs.h"
@@ -18,10 +19,23 @@ struct kiln {
 static const char script[] = "sleep 31341 & (trap '' TERM INT HUP; sleep 31341 & wait) & "
                              "echo running; sleep 31341";
 
+/* As in a Pod, where no new /proc may be mounted and so no pid namespace is used. */
+static bool hides_proc;
+
+static void hide_proc(void)
+{
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("none", "/proc/bus", "tmpfs", MS_RDONLY, NULL) < 0)
+        _exit(9);
+    setenv("KILN_TEST_USER", "1", 1);
+}
+
 static void be_kiln(const char *root, int output, int life)
 {
     struct step s;
     struct err err = { 0 };
+    if (hides_proc)
+        hide_proc();
     if (dup2(life, 2) < 0 || !sandbox_begin(&err))
         _exit(9);
     close(life);
@@ -128,6 +142,23 @@ TEST("kill -9 of the launcher ends its steps, and kiln is told")
     EXPECT(ends(k.output));
     EXPECT(ends(k.life));
     EXPECT_INT(WEXITSTATUS(status_of(&k)), 42);
+}
+
+TEST("without a pid namespace kill -9 of kiln does the same")
+{
+    struct kiln k;
+    hides_proc = true;
+    bool has_begun = kiln_start(&k, rootfs_make());
+    if (has_begun) {
+        kill(k.pid, SIGKILL);
+        EXPECT(ends(k.output));
+        EXPECT(ends(k.life));
+        EXPECT_INT(WTERMSIG(status_of(&k)), SIGKILL);
+        expect_nothing_left();
+    }
+    hides_proc = false;
+    if (!has_begun)
+        SKIP("needs root");
 }
 
 TEST("what a killed launcher left of cgroups goes with the next step")
