@@ -74,6 +74,20 @@ int name_remove(struct store *st, enum name_scope scope, const char *name, bool 
     return has_row ? layout_write_index(st, err) : 0;
 }
 
+int name_leads_to(struct store *st, const struct digest *d, bool *out, struct err *err)
+{
+    AUTO(query_close) struct query *q = NULL;
+    if (query_open(st->db,
+                   "WITH RECURSIVE up (id) AS (VALUES (?1) UNION"
+                   " SELECT need.id FROM need JOIN up ON need.needs = up.id)"
+                   " SELECT 1 FROM up JOIN name ON name.digest = up.id LIMIT 1",
+                   &q, err))
+        return -1;
+    struct digest_text id = digest_text(d);
+    query_text(q, 1, id.s);
+    return query_step(q, out, err);
+}
+
 void names_clear(struct names *l)
 {
     vec_each (l, named) {

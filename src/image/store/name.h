@@ -21,6 +21,9 @@ NODISCARD int name_find(struct store *st, enum name_scope scope, const char *nam
 NODISCARD int name_remove(struct store *st, enum name_scope scope, const char *name,
                           bool *was_there, struct err *err);
 
+/* Whether some name, of either scope, leads to the blob: then it is never collected. */
+NODISCARD int name_leads_to(struct store *st, const struct digest *d, bool *out, struct err *err);
+
 struct named {
     char *name;
     struct descriptor target;

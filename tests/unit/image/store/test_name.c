@@ -87,4 +87,21 @@ TEST("what is no manifest is refused")
     EXPECT_ERR(manifest_put(st, SPAN("no json"), MEDIA_OCI_MANIFEST, &d, &err), &err, ERR_INVALID);
 }
 
+TEST("a name leads to its manifest, and to all that it needs, and to nothing else")
+{
+    AUTO(store_close) struct store *st = open_store(NULL);
+    AUTO_VALUE(descriptor_clear) struct descriptor image = put_image(st, "config", "layer");
+    struct digest layer = digest_of(SPAN("layer")), lone = put(st, "lone");
+    bool leads = true;
+    EXPECT_OK(name_leads_to(st, &layer, &leads, &err), &err);
+    EXPECT(!leads);
+    EXPECT_OK(name_set(st, NAME_SERVED, "a:1", &image, &err), &err);
+    EXPECT_OK(name_leads_to(st, &layer, &leads, &err), &err);
+    EXPECT(leads);
+    EXPECT_OK(name_leads_to(st, &image.digest, &leads, &err), &err);
+    EXPECT(leads);
+    EXPECT_OK(name_leads_to(st, &lone, &leads, &err), &err);
+    EXPECT(!leads);
+}
+
 TAP_MAIN()
