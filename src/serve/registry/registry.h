@@ -30,7 +30,7 @@ struct registry_event {
 
 struct registry_limits {    /* 0: as said */
     unsigned n_connections; /* each has a thread; 256 */
-    unsigned n_uploads;     /* sessions at once; 1000 */
+    unsigned n_uploads;     /* sessions at once; 256 */
     uint64_t manifest_size; /* LIMIT_MANIFEST, which is the most */
     uint64_t upload_size;   /* of one blob; no limit but the store's */
     int upload_idle_ms;     /* a session that nobody touches is dropped; one hour */
