@@ -56,7 +56,7 @@ static int try_driver(struct snapshots *s, const struct snapshot_driver *d, stru
 
 static int choose_driver(struct snapshots *s, struct err *err)
 {
-    static const struct snapshot_driver *const drivers[] = { &overlay_driver };
+    static const struct snapshot_driver *const drivers[] = { &overlay_driver, &directory_driver };
     const size_t n = sizeof drivers / sizeof *drivers;
     const char *wanted = s->options.driver;
     for (size_t i = 0; i < n; i++) {

@@ -15,3 +15,7 @@
  * Fails: as tar_reader_next() and tar_writer_entry(); CANCELED (cancel may be NULL). */
 NODISCARD int layer_rewrite(struct reader *tar, const struct tar_writer_options *options,
                             const struct cancel *cancel, struct writer *out, struct err *err);
+/* The same for a tar that layer_pack() wrote without an epoch: gives, byte for byte, what it would
+ * have written with `options`.  (Whiteouts have no time of their own: they get the epoch.) */
+NODISCARD int layer_repack(struct reader *tar, const struct tar_writer_options *options,
+                           const struct cancel *cancel, struct writer *out, struct err *err);
