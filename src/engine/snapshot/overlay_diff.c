@@ -65,7 +65,11 @@ static int open_pair(struct diff *d, const struct pair *in, const char *name, bo
     if (!has_lower)
         return 0;
     /* "x" marks a folder with whiteouts of another form, which we do not make. */
-    return fs_get_xattr(out->upper, ".", mark, &value, &out->is_opaque, err);
+    if (fs_get_xattr(out->upper, ".", mark, &value, &out->is_opaque, err))
+        return -1;
+    /* What was made inside an opaque folder bears no mark of its own. */
+    out->is_opaque |= in->is_opaque;
+    return 0;
 }
 
 static int walk_folder(struct diff *d, const struct pair *in, const char *name, bool has_lower,

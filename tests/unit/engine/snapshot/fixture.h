@@ -30,7 +30,7 @@ __attribute__((format(printf, 1, 2))) static char *shell(const char *fmt, ...)
     va_start(args, fmt);
     AUTO_FREE char *command = xvasprintf(fmt, args);
     va_end(args);
-    AUTO_FREE char *strict = xasprintf("set -e\nexport LC_ALL=C TZ=UTC\n%s", command);
+    AUTO_FREE char *strict = xasprintf("set -e\nexport LC_ALL=C.UTF-8 TZ=UTC\n%s", command);
     struct buf out;
     buf_init(&out, 16 * MIB);
     FILE *pipe = popen(strict, "r");
@@ -170,7 +170,7 @@ static char *blob_path_of(struct bench *b, const struct layer_ref *l)
 }
 
 /* The sealed layer as `bsdtar -tf` tells it. */
-static char *sealed_names(struct bench *b, struct snapshot *s)
+__attribute__((unused)) static char *sealed_names(struct bench *b, struct snapshot *s)
 {
     struct layer_ref l = seal(b, s, COMPRESSION_NONE);
     AUTO_FREE char *path = blob_path_of(b, &l);
