@@ -10,7 +10,7 @@
  *   - a removed tree is one DELETE of its top, nothing below it;
  *   - a name whose type changed is one MODIFY (no DELETE before it); a folder that gave way to
  *     something else takes its content with it silently;
- *   - parents that did not change need not be there: layer_pack() adds none.
+ *   - parents that did not change need not be there: layer_pack() adds them.
  *
  * Threads: a list belongs to one thread. */
 #pragma once

@@ -39,6 +39,9 @@ struct pack {
     } first_names;
     struct id_table by_inode; /* key of (dev, ino): index + 1 in first_names */
     char *chunk;              /* owned, chunk_size bytes */
+    /* The folder written last on the way to the current entry: it and all above it are in the
+     * archive.  Changes come as a walk does, so whatever lies beside it is done with. */
+    char *folder; /* owned; "" the root, which is never written */
     /* of the current entry */
     struct tar_xattr capability;
     struct buf capability_value;
@@ -184,20 +187,20 @@ static int pack_special(struct pack *p, const struct folder *in, const struct no
     return tar_writer_entry(p->tar, e, err);
 }
 
-static int pack_present(struct pack *p, const struct change *c, struct err *err)
+static int pack_present(struct pack *p, const char *path, struct err *err)
 {
     struct folder *in;
     struct stat st;
     struct node_stat node;
-    const char *name = path_name(c->path);
-    if (folders_open(&p->folders, path_parent(c->path), &in, err))
+    const char *name = path_name(path);
+    if (folders_open(&p->folders, path_parent(path), &in, err))
         return -1;
     if (fstatat(in->fd, name, &st, AT_SYMLINK_NOFOLLOW))
         return err_sys(err, "stat");
     if (node_stat_from(&st, in->fd, name, p->options->ids, &node, err))
         return -1;
     struct tar_entry e = {
-        .path = c->path,
+        .path = path,
         .link = "",
         .mode = S_ISLNK(node.mode) ? 0777 : node.mode & 07777,
         .uid = node.uid,
@@ -211,7 +214,34 @@ static int pack_present(struct pack *p, const struct change *c, struct err *err)
     if (!S_ISDIR(node.mode))
         return pack_special(p, in, &node, &e, err);
     e.type = TAR_FOLDER;
+    free(p->folder);
+    p->folder = xstrdup(path);
     return tar_writer_entry(p->tar, &e, err);
+}
+
+/* Whether `path` lies below the folder (or the root, ""). */
+static bool is_below(const char *path, const char *folder)
+{
+    size_t len = strlen(folder);
+    return len == 0 || (strncmp(path, folder, len) == 0 && path[len] == '/');
+}
+
+/* Writes the folders that `path` lies in, as far as they are not in the archive. */
+static int pack_parents(struct pack *p, const char *path, struct err *err)
+{
+    while (!is_below(path, p->folder)) {
+        char *slash = strrchr(p->folder, '/');
+        *(slash ? slash : p->folder) = '\0';
+    }
+    for (;;) {
+        size_t done = strlen(p->folder) + (*p->folder != '\0');
+        const char *slash = strchr(path + done, '/');
+        if (!slash)
+            return 0;
+        AUTO_FREE char *parent = xstrndup(path, (size_t)(slash - path));
+        if (pack_present(p, parent, err))
+            return -1;
+    }
 }
 
 static int pack_delete(struct pack *p, const struct change *c, struct err *err)
@@ -235,7 +265,8 @@ static int pack_all(struct pack *p, const struct change_list *changes, struct er
         const struct change *c = &changes->items[i];
         if (cancel_check(p->options->cancel, err))
             return -1;
-        if (c->kind == CHANGE_DELETE ? pack_delete(p, c, err) : pack_present(p, c, err))
+        if (pack_parents(p, c->path, err) ||
+            (c->kind == CHANGE_DELETE ? pack_delete(p, c, err) : pack_present(p, c->path, err)))
             return err_wrap(err, "pack %s", c->path);
     }
     return tar_writer_finish(p->tar, err);
@@ -248,6 +279,7 @@ int layer_pack(int root_fd, const struct change_list *changes,
     struct pack p = { .options = options ? options : &defaults };
     p.tar = tar_writer_new(out, &p.options->tar);
     p.chunk = xmalloc(chunk_size);
+    p.folder = xstrdup("");
     folders_init(&p.folders, root_fd);
     buf_init(&p.capability_value, LIMIT_XATTR_VALUE);
     int result = pack_all(&p, changes, err);
@@ -256,6 +288,7 @@ int layer_pack(int root_fd, const struct change_list *changes,
     id_table_clear(&p.by_inode);
     vec_clear(&p.first_names);
     free(p.chunk);
+    free(p.folder);
     buf_clear(&p.capability_value);
     return result;
 }

@@ -4,7 +4,9 @@
  * the epoch or 0), all else as the tree shows it.  Of several names of one inode in the list the
  * first is the file, later ones are hard links to it.  Sockets are left out.  Of extended
  * attributes only security.capability enters a layer, as in BuildKit's.  Owners, modes and devices
- * are what node_stat() says.  Parents that are not in the list are not written.
+ * are what node_stat() says.  Folders on the way to an entry are written before it, listed or not,
+ * as they are: extractors that unpack a layer into a folder of its own (containers/storage) would
+ * else make them anew with attributes of their own.  The root is never written.
  *
  * Memory is bounded by the number of hard-linked files, never by their size.
  * Threads: no state. */

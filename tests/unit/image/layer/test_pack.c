@@ -103,15 +103,16 @@ TEST("and for root without capabilities")
     as(BARE_ROOT, round_trip);
 }
 
-TEST("a change list becomes whiteouts and entries in its order, parents only when listed")
+TEST("a change list becomes whiteouts and entries in its order, each behind the folders it lies in")
 {
     struct err err = { 0 };
     AUTO_FD int root = folder("root");
-    apply("folder d 755 0:0\nfile d/new 644 0:0\nfile z 644 0:0\nfolder quiet 755 0:0\nfile "
-          "quiet/f 644 0:0\n",
+    apply("folder d 1777 0:0\nfile d/new 644 0:0\nfile z 644 0:0\nfolder quiet 755 0:0\n"
+          "folder quiet/in 700 0:0\nfile quiet/in/f 644 0:0\nfolder quiet/on 750 0:0\n",
           root);
     AUTO(change_list_free)
-    struct change_list *l = changes_of("-d/gone\n+d/new\n-a\n*z\n+quiet/f\n-quiet/x\n");
+    struct change_list *l =
+        changes_of("-d/gone\n+d/new\n-a\n*z\n+quiet/in/f\n-quiet/in/x\n-quiet/on/y\n");
     AUTO_VALUE(buf_clear) struct buf got = { 0 };
     struct layer_pack_options options = { .tar = { .has_epoch = true, .epoch = 5 } };
     REQUIRE_OK(pack_to(root, l, &options, &got, &err), &err);
@@ -119,10 +120,15 @@ TEST("a change list becomes whiteouts and entries in its order, parents only whe
     AUTO_FREE char *list =
         shell(NULL, "TZ=UTC tar --numeric-owner --full-time -tvf t.tar | tr -s ' '");
     EXPECT_STR(list, "---------- 0/0 0 1970-01-01 00:00:05 .wh.a\n"
+                     "drwxrwxrwt 0/0 0 1970-01-01 00:00:05 d/\n"
                      "---------- 0/0 0 1970-01-01 00:00:05 d/.wh.gone\n"
                      "-rw-r--r-- 0/0 0 1970-01-01 00:00:05 d/new\n"
-                     "-rw-r--r-- 0/0 0 1970-01-01 00:00:05 quiet/f\n"
-                     "---------- 0/0 0 1970-01-01 00:00:05 quiet/.wh.x\n"
+                     "drwxr-xr-x 0/0 0 1970-01-01 00:00:05 quiet/\n"
+                     "drwx------ 0/0 0 1970-01-01 00:00:05 quiet/in/\n"
+                     "-rw-r--r-- 0/0 0 1970-01-01 00:00:05 quiet/in/f\n"
+                     "---------- 0/0 0 1970-01-01 00:00:05 quiet/in/.wh.x\n"
+                     "drwxr-x--- 0/0 0 1970-01-01 00:00:05 quiet/on/\n"
+                     "---------- 0/0 0 1970-01-01 00:00:05 quiet/on/.wh.y\n"
                      "-rw-r--r-- 0/0 0 1970-01-01 00:00:05 z\n");
 }
 
