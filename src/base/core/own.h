@@ -11,7 +11,8 @@
 
 #define NODISCARD __attribute__((warn_unused_result))
 
-#define AUTO(fn) __attribute__((cleanup(fn##_auto)))
+/* `unused`: a variable may be there for its end of scope alone; clang would warn. */
+#define AUTO(fn) __attribute__((cleanup(fn##_auto), unused))
 #define DEFINE_AUTO(type, fn)                                                                      \
     static inline __attribute__((unused)) void fn##_auto(type **p)                                 \
     {                                                                                              \
@@ -19,7 +20,7 @@
             fn(*p);                                                                                \
     }
 /* For values rather than pointers: AUTO_VALUE(buf_clear) struct buf b. */
-#define AUTO_VALUE(fn) __attribute__((cleanup(fn)))
+#define AUTO_VALUE(fn) __attribute__((cleanup(fn), unused))
 
 #define STEAL(p)                                                                                   \
     ({                                                                                             \
@@ -37,5 +38,5 @@
 void auto_free_pointer(void *p); /* *(void **)p is freed */
 void auto_close_fd(int *fd);     /* closed unless -1; errno is kept */
 
-#define AUTO_FREE __attribute__((cleanup(auto_free_pointer)))
-#define AUTO_FD __attribute__((cleanup(auto_close_fd)))
+#define AUTO_FREE __attribute__((cleanup(auto_free_pointer), unused))
+#define AUTO_FD __attribute__((cleanup(auto_close_fd), unused))
