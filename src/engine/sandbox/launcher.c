@@ -26,6 +26,9 @@ struct running {
     pid_t pid;
     int socket; /* owned; closed when nothing is left of the step */
     struct step_request request;
+    bool has_ended; /* its init was reaped; the rest is about the init */
+    int status;
+    struct rusage use;
 };
 struct launcher {
     const struct sandbox_tier_ops *tier;
@@ -77,13 +80,13 @@ static uint64_t microseconds(const struct timeval *t)
     return (uint64_t)t->tv_sec * 1000000 + (uint64_t)t->tv_usec;
 }
 
-static void step_gone(struct launcher *l, struct running *r, int status, const struct rusage *use)
+static void step_gone(struct launcher *l, struct running *r)
 {
     struct step_message m = { .type = STEP_GONE,
-                              .value = status,
-                              .user_us = microseconds(&use->ru_utime),
-                              .sys_us = microseconds(&use->ru_stime),
-                              .peak_memory = (uint64_t)use->ru_maxrss * 1024 };
+                              .value = r->status,
+                              .user_us = microseconds(&r->use.ru_utime),
+                              .sys_us = microseconds(&r->use.ru_stime),
+                              .peak_memory = (uint64_t)r->use.ru_maxrss * 1024 };
     if (r->request.has_resources) {
         char name[64];
         cgroup_name(&l->place, &r->request, name, sizeof name);
@@ -94,57 +97,69 @@ static void step_gone(struct launcher *l, struct running *r, int status, const s
     *r = l->steps.items[--l->steps.n];
 }
 
-/* Without a pid namespace the processes of an init that was killed become ours. */
-static void orphans_kill(struct launcher *l)
+/* Without a pid namespace the processes of an init that was killed become ours.  Returns how many
+ * there still are. */
+static size_t orphans_kill(const struct launcher *l)
 {
     pid_t keep[1024];
     size_t n = 0;
-    vec_each (&l->steps, r) {
-        if (n < sizeof keep / sizeof *keep)
-            keep[n++] = r->pid;
+    for (size_t i = 0; i < l->steps.n; i++) {
+        if (!l->steps.items[i].has_ended && n < sizeof keep / sizeof *keep)
+            keep[n++] = l->steps.items[i].pid;
     }
-    children_kill(keep, n);
+    return children_kill(keep, n);
+}
+
+/* Says that steps are gone whose init has ended, once nobody else is left of them. */
+static void tell_gone(struct launcher *l)
+{
+    if (!l->place.has_pid_namespace && orphans_kill(l) > 0)
+        return; /* their ends call us again */
+    for (size_t i = l->steps.n; i-- > 0;) {
+        if (l->steps.items[i].has_ended)
+            step_gone(l, &l->steps.items[i]);
+    }
+}
+
+/* One child's end, as wait4(2).  False when there is none. */
+static bool reap_one(struct launcher *l, int flags)
+{
+    struct rusage use;
+    int status;
+    pid_t pid;
+    do
+        pid = wait4(-1, &status, flags, &use);
+    while (pid < 0 && errno == EINTR);
+    if (pid <= 0)
+        return false;
+    vec_each (&l->steps, r) {
+        if (r->pid == pid) {
+            r->has_ended = true;
+            r->status = status;
+            r->use = use;
+        }
+    }
+    return true;
 }
 
 static void reap(struct launcher *l)
 {
-    struct rusage use;
-    int status;
-    for (pid_t pid; (pid = wait4(-1, &status, WNOHANG, &use)) > 0;) {
-        bool is_init = false;
-        vec_each (&l->steps, r) {
-            if (r->pid != pid)
-                continue;
-            is_init = true;
-            if (!l->place.has_pid_namespace && WIFSIGNALED(status))
-                orphans_kill(l);
-            step_gone(l, r, status, &use);
-            break;
-        }
-        if (!is_init && !l->place.has_pid_namespace)
-            orphans_kill(l); /* it may have left children */
+    while (reap_one(l, WNOHANG)) {
     }
+    tell_gone(l);
 }
 
 _Noreturn static void end(struct launcher *l)
 {
-    vec_each (&l->steps, r)
-        kill(r->pid, SIGKILL);
-    struct rusage use;
-    int status;
-    for (;;) {
+    vec_each (&l->steps, r) {
+        if (!r->has_ended)
+            kill(r->pid, SIGKILL);
+    }
+    do {
         if (!l->place.has_pid_namespace)
             children_kill(NULL, 0);
-        pid_t pid = wait4(-1, &status, 0, &use);
-        if (pid < 0 && errno != EINTR)
-            break;
-        vec_each (&l->steps, r) {
-            if (r->pid == pid) {
-                step_gone(l, r, status, &use);
-                break;
-            }
-        }
-    }
+    } while (reap_one(l, 0));
+    tell_gone(l);
     _exit(0);
 }
 
