@@ -59,8 +59,23 @@ static int no_such_image(struct converter *c, const char *name, struct err *err)
     return did_you_mean(err, name, names, n, true);
 }
 
-static void keep_base_image(struct converter *c, const char *name, const struct platform *p,
-                            struct image_meta *meta)
+/* An image for another machine than the one asked for: it may have been the only one. */
+static void check_platform(struct converter *c, const struct build_stage *s, const char *written,
+                           const struct platform *have)
+{
+    const struct platform *want = platform_of(c, s);
+    if (!have->is_set || !s->parsed ||
+        (strcmp(have->os, want->os) == 0 && strcmp(have->architecture, want->architecture) == 0))
+        return;
+    warn_at(c, "InvalidBaseImagePlatform", s->where,
+            arena_printf(c->arena,
+                         "Base image %s was pulled with platform \"%s\", expected \"%s\" for "
+                         "current build",
+                         written, platform_text(have).s, platform_text(want).s));
+}
+
+static void keep_image(struct converter *c, const char *name, const struct platform *p,
+                       struct image_meta *meta)
 {
     struct resolved_image *image = xcalloc(1, sizeof *image);
     *image = (struct resolved_image){ .name = name, .platform = *p, .meta = *meta };
@@ -89,7 +104,8 @@ static int resolve_image(struct converter *c, struct build_stage *s, const char 
     }
     if (c->host->resolve_image(c->host->arg, &ref, p, c->o->resolve_mode, &meta, err))
         return no_such_image(c, written, err);
-    keep_base_image(c, arena_strdup(c->arena, text), p, &meta);
+    check_platform(c, s, written, &meta.config.platform);
+    keep_image(c, arena_strdup(c->arena, text), p, &meta);
     s->image = c->images.items[c->images.n - 1];
     return 0;
 }

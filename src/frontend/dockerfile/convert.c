@@ -224,7 +224,7 @@ static int compare_warnings(const void *a, const void *b)
 /* Those of the file and ours that the user wants to hear, by line. */
 static void keep_warnings(struct converter *c)
 {
-    struct arena *a = c->arena;
+    struct arena *a = c->result->arena;
     const struct dockerfile_warnings *of_file = &c->df->warnings;
     size_t max = of_file->n + c->warnings.n, n = 0;
     struct dockerfile_warning *kept = arena_alloc(a, (max + 1) * sizeof *kept);
@@ -259,10 +259,12 @@ static int fail_on_warnings(struct converter *c, struct err *err)
 
 static void keep_base_images(struct converter *c)
 {
-    struct base_image *images = arena_alloc(c->arena, (c->images.n + 1) * sizeof *images);
+    struct arena *a = c->result->arena;
+    struct base_image *images = arena_alloc(a, (c->images.n + 1) * sizeof *images);
     for (size_t i = 0; i < c->images.n; i++) {
         const struct resolved_image *image = c->images.items[i];
-        images[i] = (struct base_image){ image->name, image->platform, image->meta.digest };
+        images[i] = (struct base_image){ arena_strdup(a, image->name), image->platform,
+                                         image->meta.digest };
     }
     c->result->base_images = images;
     c->result->n_base_images = c->images.n;
@@ -332,6 +334,7 @@ static void converter_clear(struct converter *c)
     env_clear(&c->globals);
     graph_builder_free(c->builder);
     dockerfile_free(c->df);
+    arena_free(c->arena);
 }
 
 static int convert(struct converter *c, struct err *err)
@@ -362,7 +365,7 @@ int dockerfile_convert(struct span text, const struct dockerfile_options *o,
         .o = o,
         .host = host,
         .result = out,
-        .arena = out->arena,
+        .arena = arena_new(),
         .file_name = o->filename ? o->filename : "Dockerfile",
         .text = text,
     };

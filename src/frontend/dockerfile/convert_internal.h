@@ -105,7 +105,7 @@ struct converter {
     const struct dockerfile_options *o;
     const struct frontend_host *host;
     struct dockerfile_result *result;
-    struct arena *arena; /* the result's */
+    struct arena *arena; /* owned; gone with the converter */
     struct dockerfile *df;
     const char *file_name;
     struct span text;
