@@ -231,7 +231,7 @@ int context_open(struct converter *c, struct context *x, struct err *err)
 static const char *json_text(struct json *v, struct arena *a)
 {
     AUTO_VALUE(buf_clear) struct buf out;
-    buf_init(&out, LIMIT_JSON);
+    buf_init(&out, SIZE_MAX);
     json_print(v, &out);
     json_free(v);
     return arena_strndup(a, out.data, out.len);

@@ -37,6 +37,15 @@ int blame(struct converter *c, struct source_lines where, const char *text, stru
                     is_cut ? MAX_BLAMED_TEXT : (int)len, text, is_cut ? "..." : "");
 }
 
+int spend(struct converter *c, size_t n, struct err *err)
+{
+    c->n_bytes = n > SIZE_MAX - c->n_bytes ? SIZE_MAX : c->n_bytes + n;
+    if (c->n_bytes <= LIMIT_GRAPH_BYTES)
+        return 0;
+    err_set(err, ERR_LIMIT, "variables expand to more than %zu bytes", LIMIT_GRAPH_BYTES);
+    return err_hint(err, "put large values into files and COPY them");
+}
+
 void warn_at(struct converter *c, const char *rule, struct source_lines where, const char *text)
 {
     if (c->builder && !c->is_last_pass)
@@ -156,8 +165,9 @@ static int set_epoch(struct converter *c, struct err *err)
         bool is_word = strcmp(text, "context") == 0;
         if (is_word && c->main.type == CONTEXT_LOCAL)
             return 0; /* a folder has no time of its own */
-        err_set(err, is_word ? ERR_UNSUPPORTED : ERR_INVALID, "invalid SOURCE_DATE_EPOCH: %s%s",
-                text, is_word ? ": the time of a remote context is not supported yet" : "");
+        err_set(err, is_word ? ERR_UNSUPPORTED : ERR_INVALID, "%s: invalid SOURCE_DATE_EPOCH: %s%s",
+                c->file_name, text,
+                is_word ? ": the time of a remote context is not supported yet" : "");
         return err_hint(err, "give seconds since 1970, for instance $(git log -1 --pretty=%%ct)");
     }
     r->has_epoch = true;
@@ -184,6 +194,7 @@ static void begin_pass(struct converter *c, bool is_last)
     graph_builder_free(c->builder);
     c->builder = graph_builder_new();
     c->is_last_pass = is_last;
+    c->n_bytes = 0;
     c->file = graph_add_source_file(c->builder, c->file_name, "Dockerfile", c->text);
     c->main.has_edge = false;
     vec_each (&c->contexts, x)

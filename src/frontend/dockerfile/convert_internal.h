@@ -122,6 +122,7 @@ struct converter {
     struct warning_list warnings;
     /* of one pass */
     bool is_last_pass;
+    size_t n_bytes; /* what expansion and history made so far; see spend() */
     struct graph_builder *builder;
     const struct source_file *file;
 };
@@ -130,6 +131,9 @@ struct converter {
 
 /* Tells the place of an error, "Dockerfile:3: RUN x: ", and keeps it in the result.  Returns -1. */
 int blame(struct converter *c, struct source_lines where, const char *text, struct err *err);
+/* Counts bytes that grow with values of variables: a few lines can multiply them.  Fails: LIMIT
+ * above LIMIT_GRAPH_BYTES in one pass. */
+NODISCARD int spend(struct converter *c, size_t n, struct err *err);
 void warn_at(struct converter *c, const char *rule, struct source_lines where, const char *text);
 /* The build argument, NULL when it is not given. */
 const char *build_arg(const struct converter *c, const char *name);
@@ -184,10 +188,11 @@ NODISCARD int expand_all(struct dispatch *d, const struct strings *words, struct
 const char *step_prefix(struct converter *c, struct build_stage *s, const struct platform *p,
                         bool is_trigger, bool has_env);
 /* The text of the instruction as a step's name: expanded where that is possible. */
-const char *step_text(struct dispatch *d, const char *text, bool is_run);
+NODISCARD int step_text(struct dispatch *d, const char *text, bool is_run, const char **out,
+                        struct err *err);
 /* What is said of a vertex; `ranges` has room for one. */
 struct vertex_about step_about(struct dispatch *d, const char *name, struct source_range *range);
-void history_add(struct dispatch *d, const char *text, bool has_layer);
+NODISCARD int history_add(struct dispatch *d, const char *text, bool has_layer, struct err *err);
 /* "a b": the way Go prints a slice, without its brackets. */
 const char *joined(const struct strings *l, struct arena *a);
 

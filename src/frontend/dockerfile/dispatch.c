@@ -55,7 +55,7 @@ int expand(struct dispatch *d, const char *word, const char **out, struct err *e
         .escape = d->c->df->directives.escape,
     };
     struct shell_result r;
-    if (shell_lex_word(&lex, word, d->arena, &r, err))
+    if (shell_lex_word(&lex, word, d->arena, &r, err) || spend(d->c, strlen(r.text), err))
         return -1;
     for (size_t i = 0; i < r.unset.n; i++)
         if (!is_declared(d->stage, r.unset.items[i]))
@@ -126,7 +126,7 @@ const char *step_prefix(struct converter *c, struct build_stage *s, const struct
                         is_trigger ? "ONBUILD " : "");
 }
 
-const char *step_text(struct dispatch *d, const char *text, bool is_run)
+int step_text(struct dispatch *d, const char *text, bool is_run, const char **out, struct err *err)
 {
     struct err ignored = { 0 };
     const struct shell_lex lex = {
@@ -140,8 +140,9 @@ const char *step_text(struct dispatch *d, const char *text, bool is_run)
     if (shell_lex_word(&lex, text, d->arena, &r, &ignored) == 0)
         text = r.text;
     size_t len = strcspn(text, " ");
-    return arena_printf(d->arena, "%s%s", upper_case(d->arena, arena_strndup(d->arena, text, len)),
+    *out = arena_printf(d->arena, "%s%s", upper_case(d->arena, arena_strndup(d->arena, text, len)),
                         text + len);
+    return spend(d->c, strlen(text), err);
 }
 
 struct vertex_about step_about(struct dispatch *d, const char *name, struct source_range *range)
@@ -160,7 +161,7 @@ struct vertex_about step_about(struct dispatch *d, const char *name, struct sour
     };
 }
 
-void history_add(struct dispatch *d, const char *text, bool has_layer)
+int history_add(struct dispatch *d, const char *text, bool has_layer, struct err *err)
 {
     *vec_push(&d->stage->state.config.history) = (struct history){
         .created = xstrdup_or_null(d->c->created),
@@ -168,6 +169,7 @@ void history_add(struct dispatch *d, const char *text, bool has_layer)
         .comment = xstrdup(HISTORY_COMMENT),
         .is_empty_layer = !has_layer,
     };
+    return spend(d->c, strlen(text), err);
 }
 
 const char *joined(const struct strings *l, struct arena *a)

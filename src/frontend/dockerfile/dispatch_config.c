@@ -62,6 +62,15 @@ static const char *pairs_text(const char *name, const struct pair *pairs, size_t
     return arena_strndup(a, out.data, out.len);
 }
 
+/* Far beyond what a kernel passes to a process. */
+static int check_count(const struct stage_state *st, struct err *err)
+{
+    enum { MAX_VARIABLES = 10000 };
+    if (st->env.n <= MAX_VARIABLES && st->args.n <= MAX_VARIABLES)
+        return 0;
+    return err_set(err, ERR_LIMIT, "the stage has more than %d variables", MAX_VARIABLES);
+}
+
 int dispatch_env(struct dispatch *d, struct err *err)
 {
     size_t n = d->in->env.n;
@@ -71,9 +80,10 @@ int dispatch_env(struct dispatch *d, struct err *err)
     for (size_t i = 0; i < n; i++) {
         env_set(&d->stage->state.env, pairs[i].key, pairs[i].value);
         image_config_set_env(config_of(d), pairs[i].key, pairs[i].value);
+        if (check_count(&d->stage->state, err))
+            return -1;
     }
-    history_add(d, pairs_text("ENV", pairs, n, d->arena), false);
-    return 0;
+    return history_add(d, pairs_text("ENV", pairs, n, d->arena), false, err);
 }
 
 int dispatch_label(struct dispatch *d, struct err *err)
@@ -84,8 +94,7 @@ int dispatch_label(struct dispatch *d, struct err *err)
         return -1;
     for (size_t i = 0; i < n; i++)
         map_set_str(&config_of(d)->labels, pairs[i].key, pairs[i].value);
-    history_add(d, pairs_text("LABEL", pairs, n, d->arena), false);
-    return 0;
+    return history_add(d, pairs_text("LABEL", pairs, n, d->arena), false, err);
 }
 
 /* --build-arg, then the default, then the global argument. */
@@ -103,7 +112,9 @@ static int arg_value(struct dispatch *d, const struct arg *arg, const char **val
 int dispatch_arg(struct dispatch *d, struct err *err)
 {
     struct stage_state *st = &d->stage->state;
-    const char *text = "ARG";
+    AUTO_VALUE(buf_clear) struct buf text;
+    buf_init(&text, SIZE_MAX);
+    buf_puts(&text, "ARG");
     for (size_t i = 0; i < d->in->args.n; i++) {
         const struct arg *arg = &d->in->args.items[i];
         const char *value;
@@ -114,11 +125,11 @@ int dispatch_arg(struct dispatch *d, struct err *err)
         if (value && is_for_env)
             env_set(&st->env, arg->name, value);
         *vec_push(&st->args) = (struct arg_value){ arg->name, value };
-        text = arena_printf(d->arena, "%s %s%s%s", text, arg->name, value ? "=" : "",
-                            value ? value : "");
+        buf_printf(&text, " %s%s%s", arg->name, value ? "=" : "", value ? value : "");
+        if (check_count(st, err) || (value && spend(d->c, strlen(value), err)))
+            return -1;
     }
-    history_add(d, text, false);
-    return 0;
+    return history_add(d, text.data, false, err);
 }
 
 /* --- what runs --- */
@@ -157,36 +168,33 @@ int dispatch_cmd(struct dispatch *d, struct err *err)
 {
     struct image_config *config = config_of(d);
     struct strings args = command_args(d);
-    (void)err;
     list_replace(&config->cmd, &args);
     config->has_cmd = args.n > 0;
     config->args_escaped = true;
     d->stage->state.has_cmd = true;
-    history_add(d, arena_printf(d->arena, "CMD %s", quoted_list(&args, d->arena)), false);
-    return 0;
+    return history_add(d, arena_printf(d->arena, "CMD %s", quoted_list(&args, d->arena)), false,
+                       err);
 }
 
 int dispatch_entrypoint(struct dispatch *d, struct err *err)
 {
     struct image_config *config = config_of(d);
     struct strings args = command_args(d);
-    (void)err;
     list_replace(&config->entrypoint, &args);
     config->has_entrypoint = args.n > 0;
     if (!d->stage->state.has_cmd) {
         str_list_clear(&config->cmd);
         config->has_cmd = false;
     }
-    history_add(d, arena_printf(d->arena, "ENTRYPOINT %s", quoted_list(&args, d->arena)), false);
-    return 0;
+    return history_add(d, arena_printf(d->arena, "ENTRYPOINT %s", quoted_list(&args, d->arena)),
+                       false, err);
 }
 
 int dispatch_shell(struct dispatch *d, struct err *err)
 {
-    (void)err;
     list_replace(&config_of(d)->shell, &d->in->shell);
-    history_add(d, arena_printf(d->arena, "SHELL [%s]", joined(&d->in->shell, d->arena)), false);
-    return 0;
+    return history_add(d, arena_printf(d->arena, "SHELL [%s]", joined(&d->in->shell, d->arena)),
+                       false, err);
 }
 
 int dispatch_onbuild(struct dispatch *d, struct err *err)
@@ -199,11 +207,9 @@ int dispatch_onbuild(struct dispatch *d, struct err *err)
 int dispatch_maintainer(struct dispatch *d, struct err *err)
 {
     struct image_config *config = config_of(d);
-    (void)err;
     free(config->author);
     config->author = xstrdup(d->in->maintainer);
-    history_add(d, arena_printf(d->arena, "MAINTAINER %s", d->in->maintainer), false);
-    return 0;
+    return history_add(d, arena_printf(d->arena, "MAINTAINER %s", d->in->maintainer), false, err);
 }
 
 int dispatch_user(struct dispatch *d, struct err *err)
@@ -215,8 +221,7 @@ int dispatch_user(struct dispatch *d, struct err *err)
     free(config->user);
     config->user = xstrdup(user);
     d->stage->state.user = user;
-    history_add(d, arena_printf(d->arena, "USER %s", user), false);
-    return 0;
+    return history_add(d, arena_printf(d->arena, "USER %s", user), false, err);
 }
 
 int dispatch_volume(struct dispatch *d, struct err *err)
@@ -229,8 +234,8 @@ int dispatch_volume(struct dispatch *d, struct err *err)
             return err_set(err, ERR_INVALID, "VOLUME specified can not be an empty string");
         list_add_once(&config_of(d)->volumes, volumes.items[i]);
     }
-    history_add(d, arena_printf(d->arena, "VOLUME [%s]", joined(&volumes, d->arena)), false);
-    return 0;
+    return history_add(d, arena_printf(d->arena, "VOLUME [%s]", joined(&volumes, d->arena)), false,
+                       err);
 }
 
 /* Linux's names, with and without SIG; RTMIN+1 and its like too. */
@@ -266,8 +271,7 @@ int dispatch_stop_signal(struct dispatch *d, struct err *err)
     }
     free(config->stop_signal);
     config->stop_signal = xstrdup(name);
-    history_add(d, arena_printf(d->arena, "STOPSIGNAL %s", name), false);
-    return 0;
+    return history_add(d, arena_printf(d->arena, "STOPSIGNAL %s", name), false, err);
 }
 
 /* --- EXPOSE --- */
@@ -322,7 +326,8 @@ static int read_ports(struct dispatch *d, struct text_list *out, struct err *err
     };
     for (size_t i = 0; i < d->in->ports.n; i++) {
         struct shell_result r;
-        if (shell_lex_words(&lex, d->in->ports.items[i], d->arena, &r, err))
+        if (shell_lex_words(&lex, d->in->ports.items[i], d->arena, &r, err) ||
+            spend(d->c, strlen(r.text), err))
             return -1;
         for (size_t k = 0; k < r.words.n; k++)
             if (read_port(d, r.words.items[k], out, err))
@@ -339,8 +344,8 @@ int dispatch_expose(struct dispatch *d, struct err *err)
     for (size_t i = 0; i < ports.n; i++)
         list_add_once(&config_of(d)->exposed_ports, ports.items[i]);
     const struct strings list = { ports.items, ports.n };
-    history_add(d, arena_printf(d->arena, "EXPOSE [%s]", joined(&list, d->arena)), false);
-    return 0;
+    return history_add(d, arena_printf(d->arena, "EXPOSE [%s]", joined(&list, d->arena)), false,
+                       err);
 }
 
 /* --- HEALTHCHECK --- */
@@ -383,7 +388,6 @@ int dispatch_healthcheck(struct dispatch *d, struct err *err)
     const struct health_probe *in = &d->in->healthcheck;
     struct image_config *config = config_of(d);
     struct arena *a = d->arena;
-    (void)err;
     if (!config->healthcheck)
         config->healthcheck = xcalloc(1, sizeof *config->healthcheck);
     struct healthcheck *h = config->healthcheck;
@@ -393,14 +397,13 @@ int dispatch_healthcheck(struct dispatch *d, struct err *err)
     h->start_period_ns = in->start_period_ns;
     h->start_interval_ns = in->start_interval_ns;
     h->retries = in->retries;
-    history_add(d,
-                arena_printf(a,
-                             "HEALTHCHECK {Test:[%s] Interval:%s Timeout:%s StartPeriod:%s "
-                             "StartInterval:%s Retries:%d}",
-                             joined(&in->test, a), duration_text(in->interval_ns, a),
-                             duration_text(in->timeout_ns, a),
-                             duration_text(in->start_period_ns, a),
-                             duration_text(in->start_interval_ns, a), in->retries),
-                false);
-    return 0;
+    return history_add(d,
+                       arena_printf(a,
+                                    "HEALTHCHECK {Test:[%s] Interval:%s Timeout:%s StartPeriod:%s "
+                                    "StartInterval:%s Retries:%d}",
+                                    joined(&in->test, a), duration_text(in->interval_ns, a),
+                                    duration_text(in->timeout_ns, a),
+                                    duration_text(in->start_period_ns, a),
+                                    duration_text(in->start_interval_ns, a), in->retries),
+                       false, err);
 }

@@ -248,7 +248,8 @@ static int add_document(struct copying *w, const struct heredoc *doc, struct err
         .find = env_find, .env = &d->stage->state.env, .escape = '\\', .ignores_quotes = true
     };
     struct shell_result r = { .text = doc->content };
-    if (doc->expands && shell_lex_word(&lex, doc->content, d->arena, &r, err))
+    if (doc->expands &&
+        (shell_lex_word(&lex, doc->content, d->arena, &r, err) || spend(d->c, strlen(r.text), err)))
         return err_wrap(err, "<<%s", doc->name);
     const struct op_action mkfile = {
         .type = ACTION_MKFILE,
@@ -292,9 +293,13 @@ static const char *copy_history(const struct copying *w)
         text = arena_printf(a, "%s --chmod=%s", text, w->chmod);
     if (w->sources.n)
         text = arena_printf(a, "%s %s", text, joined(&w->sources, a));
+    AUTO_VALUE(buf_clear) struct buf out;
+    buf_init(&out, SIZE_MAX);
+    buf_puts(&out, text);
     for (size_t i = 0; i < in->heredocs.n; i++)
-        text = arena_printf(a, "%s <<%s", text, in->heredocs.items[i].name);
-    return arena_printf(a, "%s %s # buildkit", text, w->written_dest);
+        buf_printf(&out, " <<%s", in->heredocs.items[i].name);
+    buf_printf(&out, " %s # buildkit", w->written_dest);
+    return arena_strndup(a, out.data, out.len);
 }
 
 /* Onto an empty root, then merged: the layer depends on nothing below it. */
@@ -339,7 +344,9 @@ int dispatch_copy(struct dispatch *d, struct err *err)
         check_checksum(&w, err))
         return -1;
     const char *prefix = step_prefix(d->c, d->stage, &st->platform, d->step->is_trigger, true);
-    const char *text = step_text(d, d->in->text, false);
+    const char *text;
+    if (step_text(d, d->in->text, false, &text, err))
+        return -1;
     w.name = arena_printf(d->arena, "%s%s", prefix, text);
     if (add_actions(&w, err))
         return -1;
@@ -349,6 +356,5 @@ int dispatch_copy(struct dispatch *d, struct err *err)
     if (is_link ? link_files(&w, prefix, text, &about, err)
                 : graph_add_file(d->c->builder, st->root, w.actions, w.n, &about, &st->root, err))
         return -1;
-    history_add(d, copy_history(&w), true);
-    return 0;
+    return history_add(d, copy_history(&w), true, err);
 }

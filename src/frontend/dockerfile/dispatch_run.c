@@ -37,6 +37,28 @@ struct owner owner_parse(const char *text, struct arena *a)
     return owner;
 }
 
+/* Makes the folder, for the user of the moment. */
+static int make_workdir(struct dispatch *d, const char *path, struct err *err)
+{
+    struct stage_state *st = &d->stage->state;
+    const char *prefix = step_prefix(d->c, d->stage, &st->platform, d->step->is_trigger, true);
+    const char *text;
+    struct source_range range;
+    if (step_text(d, d->in->text, false, &text, err))
+        return -1;
+    struct vertex_about about = step_about(d, arena_printf(d->arena, "%s%s", prefix, text), &range);
+    about.ignores_cache = false;
+    const struct op_action mkdir = {
+        .type = ACTION_MKDIR,
+        .path = path,
+        .mode = 0755,
+        .makes_parents = true,
+        .owner = owner_parse(st->config.user ? st->config.user : "", d->arena),
+        .timestamp_ns = d->c->result->has_epoch ? d->c->result->epoch * 1000000000 : TIMESTAMP_NONE,
+    };
+    return graph_add_file(d->c->builder, st->root, &mkdir, 1, &about, &st->root, err);
+}
+
 int dispatch_workdir(struct dispatch *d, struct err *err)
 {
     struct stage_state *st = &d->stage->state;
@@ -52,26 +74,9 @@ int dispatch_workdir(struct dispatch *d, struct err *err)
     st->has_workdir = true;
     path = workdir_set(d->stage, path, d->arena);
     bool has_layer = strcmp(path, "/") != 0;
-    if (has_layer) {
-        const char *prefix = step_prefix(d->c, d->stage, &st->platform, d->step->is_trigger, true);
-        struct source_range range;
-        struct vertex_about about = step_about(
-            d, arena_printf(d->arena, "%s%s", prefix, step_text(d, d->in->text, false)), &range);
-        about.ignores_cache = false;
-        const struct op_action mkdir = {
-            .type = ACTION_MKDIR,
-            .path = path,
-            .mode = 0755,
-            .makes_parents = true,
-            .owner = owner_parse(st->config.user ? st->config.user : "", d->arena),
-            .timestamp_ns =
-                d->c->result->has_epoch ? d->c->result->epoch * 1000000000 : TIMESTAMP_NONE,
-        };
-        if (graph_add_file(d->c->builder, st->root, &mkdir, 1, &about, &st->root, err))
-            return -1;
-    }
-    history_add(d, arena_printf(d->arena, "WORKDIR %s", path), has_layer);
-    return 0;
+    if (has_layer && make_workdir(d, path, err))
+        return -1;
+    return history_add(d, arena_printf(d->arena, "WORKDIR %s", path), has_layer, err);
 }
 
 /* --- RUN --- */
@@ -111,12 +116,22 @@ static int mount_script(struct dispatch *d, const struct heredoc *doc, struct ex
     return 0;
 }
 
-static const char *one_text(struct arena *a, const char *text, struct strings *out)
+static void one_text(struct arena *a, const char *text, struct strings *out)
 {
     const char **items = arena_alloc(a, sizeof *items);
     items[0] = text;
     *out = (struct strings){ items, 1 };
-    return text;
+}
+
+/* The line with its heredocs behind it, as the shell wants to read them. */
+static const char *with_documents(const char *line, const struct heredocs *docs, struct arena *a)
+{
+    AUTO_VALUE(buf_clear) struct buf text;
+    buf_init(&text, SIZE_MAX);
+    buf_puts(&text, line);
+    for (size_t i = 0; i < docs->n; i++)
+        buf_printf(&text, "\n%s%s", docs->items[i].raw, docs->items[i].name);
+    return arena_strndup(a, text.data, text.len);
 }
 
 /* What runs, heredocs put into it; *name is what the step is called. */
@@ -140,10 +155,7 @@ static int command_of(struct dispatch *d, struct exec_parts *parts, struct strin
         one_text(a, has_interpreter ? arena_printf(a, "/dev/pipes/%s", doc->name) : doc->content,
                  args);
     } else if (docs->n) {
-        const char *text = args->items[0];
-        for (size_t i = 0; i < docs->n; i++)
-            text = arena_printf(a, "%s\n%s%s", text, docs->items[i].raw, docs->items[i].name);
-        one_text(a, text, args);
+        one_text(a, with_documents(args->items[0], docs, a), args);
     }
     if (run->command.is_shell)
         *args = with_shell(d->stage, args, a);
@@ -156,27 +168,22 @@ static int command_of(struct dispatch *d, struct exec_parts *parts, struct strin
 static const char *run_history(struct dispatch *d, const struct strings *args)
 {
     const struct stage_state *st = &d->stage->state;
-    AUTO_VALUE(buf_clear) struct buf list;
-    buf_init(&list, SIZE_MAX);
-    size_t n = 0;
-    for (size_t i = 0; i < st->args.n; i++) {
-        const char *name = st->args.items[i].name, *last = st->args.items[i].value;
-        bool is_known = false;
-        for (size_t k = 0; k < st->args.n; k++) {
-            if (strcmp(st->args.items[k].name, name) != 0)
-                continue;
-            is_known |= k < i;
-            last = st->args.items[k].value;
-        }
-        if (is_known)
-            continue;
-        const char *value = env_find(&st->env, name);
-        value = value ? value : last ? last : "";
-        buf_printf(&list, "%s=%s ", name, value);
-        n++;
+    AUTO_VALUE(map_clear) struct map last = { 0 };
+    AUTO_VALUE(buf_clear) struct buf out;
+    buf_init(&out, SIZE_MAX);
+    static const char none[] = "";
+    vec_each (&st->args, arg)
+        map_set(&last, arg->name,
+                arg->value ? (void *)(uintptr_t)arg->value : (void *)(uintptr_t)none);
+    buf_puts(&out, "RUN ");
+    if (last.n)
+        buf_printf(&out, "|%zu ", last.n);
+    map_each (&last, e) {
+        const char *value = env_find(&st->env, e->key);
+        buf_printf(&out, "%s=%s ", e->key, value ? value : (const char *)e->value);
     }
-    const char *front = n ? arena_printf(d->arena, "|%zu %s", n, list.data) : "";
-    return arena_printf(d->arena, "RUN %s%s # buildkit", front, joined(args, d->arena));
+    buf_printf(&out, "%s # buildkit", joined(args, d->arena));
+    return arena_strndup(d->arena, out.data, out.len);
 }
 
 static void add_secret_names(struct env *env, const struct exec_parts *parts)
@@ -186,7 +193,8 @@ static void add_secret_names(struct env *env, const struct exec_parts *parts)
 }
 
 /* The step's name is expanded with secrets shown as stars. */
-static const char *run_name(struct dispatch *d, const char *text, const struct exec_parts *parts)
+static int run_name(struct dispatch *d, const char *text, const struct exec_parts *parts,
+                    const char **out, struct err *err)
 {
     struct stage_state *st = &d->stage->state;
     const char *prefix = step_prefix(d->c, d->stage, &st->platform, d->step->is_trigger, true);
@@ -194,10 +202,12 @@ static const char *run_name(struct dispatch *d, const char *text, const struct e
     env_copy(&masked, &own);
     add_secret_names(&masked, parts);
     st->env = masked;
-    const char *name = arena_printf(d->arena, "%s%s", prefix, step_text(d, text, true));
+    int failed = step_text(d, text, true, out, err);
     st->env = own;
     env_clear(&masked);
-    return name;
+    if (!failed)
+        *out = arena_printf(d->arena, "%s%s", prefix, *out);
+    return failed;
 }
 
 static struct strings run_env(struct dispatch *d, const struct exec_parts *parts)
@@ -270,12 +280,13 @@ int dispatch_run(struct dispatch *d, struct err *err)
         *vec_push(&parts.mounts) =
             (struct op_mount){ .type = MOUNT_TMPFS, .dest = "/dev/shm", .size = d->c->o->shm_size };
     struct source_range range;
-    struct vertex_about about = step_about(d, run_name(d, text, &parts), &range);
+    if (run_name(d, text, &parts, &text, err))
+        return -1;
+    struct vertex_about about = step_about(d, text, &range);
     const struct pair command = { "com.docker.dockerfile.v1.command", d->in->text };
     about.description = (struct pairs){ &command, 1 };
     const struct op_exec op = exec_op(d, &parts, &args);
     if (graph_add_exec(d->c->builder, &op, &about, &st->root, err))
         return -1;
-    history_add(d, run_history(d, &args), true);
-    return 0;
+    return history_add(d, run_history(d, &args), true, err);
 }

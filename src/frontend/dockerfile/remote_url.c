@@ -19,10 +19,10 @@ static bool is_web(const char *text)
 /* "git@host:path", also with another user's name. */
 static bool is_scp_like(const char *text)
 {
-    size_t user = strcspn(text, "@:/");
+    size_t user = strcspn(text, "@:/?#");
     if (!user || text[user] != '@')
         return false;
-    size_t host = strcspn(text + user + 1, ":/");
+    size_t host = strcspn(text + user + 1, ":/?#");
     return host && text[user + 1 + host] == ':';
 }
 

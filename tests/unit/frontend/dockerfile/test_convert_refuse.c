@@ -160,4 +160,39 @@ TEST("what is wrong is told with file, line and instruction")
     }
 }
 
+TEST("a few lines that multiply a value without end are refused")
+{
+    static const char *const rows[] = {
+        "ENV A=$A$A$A$A\n",     "LABEL l=$A$A$A$A$A$A$A$A\n",     "ARG A=$A$A$A$A\n",
+        "COPY $A$A$A $A$A /\n", "EXPOSE ${A:+1}\nENV A=$A$A$A\n", "COPY <<E /x\n$A$A$A$A\nE\n"
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        AUTO_VALUE(buf_clear) struct buf text;
+        buf_init(&text, MIB);
+        buf_puts(&text, "FROM scratch\nENV A=");
+        for (int k = 0; k < 30000; k++)
+            buf_putc(&text, 'a');
+        buf_putc(&text, '\n');
+        for (int k = 0; k < 1000; k++)
+            buf_puts(&text, rows[i]);
+        AUTO_VALUE(conversion_clear) struct conversion v;
+        conversion_run(&v, buf_span(&text), "");
+        EXPECT(v.has_failed && v.err.kind == ERR_LIMIT);
+        EXPECT_CONTAINS(v.err.text, "Dockerfile:");
+    }
+}
+
+TEST("more variables than any process takes are refused")
+{
+    AUTO_VALUE(buf_clear) struct buf text;
+    buf_init(&text, MIB);
+    buf_puts(&text, "FROM scratch");
+    for (int k = 0; k < 10001; k++)
+        buf_printf(&text, "%s v%d=1", k % 100 ? "" : "\nENV", k);
+    AUTO_VALUE(conversion_clear) struct conversion v;
+    conversion_run(&v, buf_span(&text), "");
+    EXPECT(v.has_failed && v.err.kind == ERR_LIMIT);
+    EXPECT_CONTAINS(v.err.text, "more than 10000 variables");
+}
+
 TAP_MAIN()

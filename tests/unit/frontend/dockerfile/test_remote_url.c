@@ -25,6 +25,7 @@ TEST("git references and URLs are told from paths")
         { "github.com/a/b", false, false },
         { "a/b@c:d", false, false },
         { "a:b@c", false, false },
+        { "a@h?x:y", false, false },
         { "@h:x", false, false },
         { "x@h/y", false, false },
         { "ftp://h/a", false, false },
