@@ -39,11 +39,11 @@ NODISCARD int rootfs_write(const struct export_host *h, const struct export_spec
 /* The spec's names, else the host's. */
 const struct str_list *export_names(const struct export_host *h, const struct export_spec *s);
 
-/* Where bytes go: a file that appears when it is whole, or stdout for "-". */
+/* Where bytes go: a file that appears when it is whole; stdout for "-"; a device or pipe. */
 struct sink {
     struct writer *writer;
-    int fd;
-    char *path, *temporary; /* owned; NULL for stdout */
+    int fd;                 /* owned; -1: stdout */
+    char *path, *temporary; /* owned; NULL but for a file */
 };
 NODISCARD int sink_open(const char *dest, struct sink *out, struct err *err);
 NODISCARD int sink_commit(struct sink *s, struct err *err);

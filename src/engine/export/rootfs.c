@@ -18,13 +18,28 @@
 #include "engine/source/tree.h"
 #include "image/layer/tar_writer.h"
 
+struct folder_time {
+    char *path; /* owned */
+    struct timespec mtime;
+};
+
 struct out {
     const struct export_host *host;
-    const struct tree *tree;
-    struct tar_writer *tar; /* NULL: to a folder */
-    int to_fd;
-    struct map links; /* "dev:ino" -> first path */
+    struct tar_writer *tar; /* borrowed; NULL: to a folder */
+    int to_fd;              /* owned: that folder */
+    struct map links;       /* "dev:ino" -> first path */
+    vec(struct folder_time) times;
 };
+
+static void out_clear(struct out *o)
+{
+    if (o->to_fd >= 0)
+        close(o->to_fd);
+    map_clear(&o->links);
+    vec_each (&o->times, t)
+        free(t->path);
+    vec_clear(&o->times);
+}
 
 /* The path under which a file of several names was written first; NULL when this is the first. */
 static const char *first_name(struct out *o, const struct tree_entry *e)
@@ -43,18 +58,19 @@ static const char *first_name(struct out *o, const struct tree_entry *e)
 
 static int tar_content(struct out *o, const struct tree_entry *e, struct err *err)
 {
-    AUTO_FD int fd = -1;
-    char *bytes;
-    if (fs_open_in_root(tree_fd(o->tree), e->path, O_RDONLY | O_NOFOLLOW, 0, &fd, err))
-        return -1;
     enum { CHUNK = 128 * 1024 };
-    AUTO_FREE char *chunk = bytes = xmalloc(CHUNK);
+    AUTO_FD int fd = -1;
+    AUTO_FREE char *chunk = xmalloc(CHUNK);
+    if (fs_open(e->dir_fd, e->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, &fd, err))
+        return -1;
     for (uint64_t left = e->stat.size; left > 0;) {
-        ssize_t n = read(fd, bytes, left < CHUNK ? left : CHUNK);
+        ssize_t n = read(fd, chunk, left < CHUNK ? (size_t)left : CHUNK);
+        if (n < 0 && errno == EINTR)
+            continue;
         if (n <= 0)
             return n < 0 ? err_sys(err, "read %s", e->path)
                          : err_set(err, ERR_CORRUPT, "%s became shorter", e->path);
-        if (tar_writer_write(o->tar, span_bytes(bytes, (size_t)n), err))
+        if (tar_writer_write(o->tar, span_bytes(chunk, (size_t)n), err))
             return -1;
         left -= (uint64_t)n;
     }
@@ -80,10 +96,10 @@ static int tar_entry_of(struct out *o, const struct tree_entry *e, struct err *e
     struct tar_xattr xattr = { .name = "security.capability" };
     bool has_capability = false;
     buf_init(&capability, LIMIT_XATTR_VALUE);
-    if (S_ISLNK(s->mode) && fs_read_link(tree_fd(o->tree), e->path, &target, err))
+    if (S_ISLNK(s->mode) && fs_read_link(e->dir_fd, e->name, &target, err))
         return -1;
     if (S_ISREG(s->mode) &&
-        node_get_capability(tree_fd(o->tree), e->path, &capability, &has_capability, err))
+        node_get_capability(e->dir_fd, e->name, &capability, &has_capability, err))
         return -1;
     xattr.value = buf_span(&capability);
     struct tar_entry t = { .type = first ? TAR_HARD_LINK : type_of(s->mode),
@@ -119,8 +135,7 @@ static int clear_name(int to_fd, const char *path, struct err *err)
 static int folder_file(struct out *o, const struct tree_entry *e, struct err *err)
 {
     AUTO_FD int from = -1, to = -1;
-    if (clear_name(o->to_fd, e->path, err) ||
-        fs_open_in_root(tree_fd(o->tree), e->path, O_RDONLY | O_NOFOLLOW, 0, &from, err) ||
+    if (fs_open(e->dir_fd, e->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, &from, err) ||
         fs_open(o->to_fd, e->path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, &to, err) ||
         fs_copy_bytes(from, to, e->stat.size, err))
         return -1;
@@ -132,11 +147,26 @@ static int folder_file(struct out *o, const struct tree_entry *e, struct err *er
 static int folder_link(struct out *o, const struct tree_entry *e, struct err *err)
 {
     AUTO_FREE char *target = NULL;
-    if (fs_read_link(tree_fd(o->tree), e->path, &target, err) || clear_name(o->to_fd, e->path, err))
+    if (fs_read_link(e->dir_fd, e->name, &target, err))
         return -1;
     return symlinkat(target, o->to_fd, e->path) < 0 ? err_sys(err, "link %s", e->path) : 0;
 }
 
+static struct timespec time_of(const struct out *o, const struct tree_entry *e)
+{
+    const struct timespec *t = &e->stat.mtime, *epoch = &o->host->clock.fixed;
+    return o->host->has_epoch && t->tv_sec >= epoch->tv_sec ? *epoch : *t;
+}
+
+static int set_time(struct out *o, const char *path, struct timespec t, struct err *err)
+{
+    struct timespec times[2] = { t, t };
+    if (utimensat(o->to_fd, path, times, AT_SYMLINK_NOFOLLOW) < 0)
+        return err_sys(err, "set the time of %s", path);
+    return 0;
+}
+
+/* One that is there stays, with what else is in it. */
 static int folder_folder(struct out *o, const struct tree_entry *e, struct err *err)
 {
     struct stat st;
@@ -146,33 +176,26 @@ static int folder_folder(struct out *o, const struct tree_entry *e, struct err *
         return err_sys(err, "make the folder %s", e->path);
     if (fchmodat(o->to_fd, e->path, (e->stat.mode & 07777) | 0700, 0) < 0)
         return err_sys(err, "set the mode of %s", e->path);
+    *vec_push(&o->times) = (struct folder_time){ .path = xstrdup(e->path), .mtime = time_of(o, e) };
     return 0;
 }
 
 static int folder_entry(struct out *o, const struct tree_entry *e, struct err *err)
 {
     const char *first = first_name(o, e);
-    struct timespec t = e->stat.mtime, times[2];
+    bool is_file = S_ISREG(e->stat.mode);
     if (S_ISDIR(e->stat.mode))
         return folder_folder(o, e, err);
-    if (first) {
-        if (clear_name(o->to_fd, e->path, err))
-            return -1;
+    if (!is_file && !S_ISLNK(e->stat.mode))
+        return 0;
+    if (clear_name(o->to_fd, e->path, err))
+        return -1;
+    if (first)
         return linkat(o->to_fd, first, o->to_fd, e->path, 0) < 0 ? err_sys(err, "link %s", e->path)
                                                                  : 0;
-    }
-    if (S_ISREG(e->stat.mode)   ? folder_file(o, e, err)
-        : S_ISLNK(e->stat.mode) ? folder_link(o, e, err)
-                                : 0)
+    if (is_file ? folder_file(o, e, err) : folder_link(o, e, err))
         return -1;
-    if (!S_ISREG(e->stat.mode) && !S_ISLNK(e->stat.mode))
-        return 0;
-    if (o->host->has_epoch && t.tv_sec >= o->host->clock.fixed.tv_sec)
-        t = o->host->clock.fixed;
-    times[0] = times[1] = t;
-    if (utimensat(o->to_fd, e->path, times, AT_SYMLINK_NOFOLLOW) < 0)
-        return err_sys(err, "set the time of %s", e->path);
-    return 0;
+    return set_time(o, e->path, time_of(o, e), err);
 }
 
 static int visit(void *arg, const struct tree_entry *e, struct err *err)
@@ -183,28 +206,31 @@ static int visit(void *arg, const struct tree_entry *e, struct err *err)
     return o->tar ? tar_entry_of(o, e, err) : folder_entry(o, e, err);
 }
 
-static int write_tar(struct out *o, const struct export_spec *s, struct err *err)
+static int write_tar(struct out *o, const char *dest, const struct tree *tree, struct err *err)
 {
     AUTO_VALUE(sink_close) struct sink sink = { .fd = -1 };
     struct tar_writer_options options = { .has_epoch = o->host->has_epoch,
                                           .epoch = o->host->clock.fixed.tv_sec };
-    if (sink_open(s->dest, &sink, err))
+    struct tree_walk how = { .visit = visit, .arg = o, .cancel = o->host->cancel };
+    if (sink_open(dest, &sink, err))
         return -1;
-    o->tar = tar_writer_new(sink.writer, &options);
-    int status =
-        tree_walk(o->tree, "", visit, o, o->host->cancel, err) || tar_writer_finish(o->tar, err);
-    tar_writer_free(o->tar);
-    return status ? -1 : sink_commit(&sink, err);
+    AUTO(tar_writer_free) struct tar_writer *tar = o->tar = tar_writer_new(sink.writer, &options);
+    if (tree_walk(tree, "", &how, err) || tar_writer_finish(tar, err))
+        return -1;
+    return sink_commit(&sink, err);
 }
 
-static int write_folder(struct out *o, const struct export_spec *s, struct err *err)
+static int write_folder(struct out *o, const char *dest, const struct tree *tree, struct err *err)
 {
-    if (fs_make_dirs(AT_FDCWD, s->dest, 0755, err) ||
-        fs_open(AT_FDCWD, s->dest, O_RDONLY | O_DIRECTORY, 0, &o->to_fd, err))
+    struct tree_walk how = { .visit = visit, .arg = o, .cancel = o->host->cancel };
+    if (fs_make_dirs(AT_FDCWD, dest, 0755, err) ||
+        fs_open(AT_FDCWD, dest, O_RDONLY | O_DIRECTORY, 0, &o->to_fd, err) ||
+        tree_walk(tree, "", &how, err))
         return -1;
-    int status = tree_walk(o->tree, "", visit, o, o->host->cancel, err);
-    close(o->to_fd);
-    return status;
+    for (size_t i = o->times.n; i-- > 0;)
+        if (set_time(o, o->times.items[i].path, o->times.items[i].mtime, err))
+            return -1;
+    return 0;
 }
 
 int rootfs_write(const struct export_host *h, const struct export_spec *s,
@@ -214,9 +240,9 @@ int rootfs_write(const struct export_host *h, const struct export_spec *s,
     if (view_open(h->snapshots, snapshot, h->cancel, &view, err))
         return -1;
     AUTO(tree_free) struct tree *tree = tree_of_folder(view_fd(view), NULL);
-    AUTO_VALUE(map_clear) struct map links = STR_MAP;
-    struct out o = { .host = h, .tree = tree, .to_fd = -1, .links = links };
-    int status = s->type == EXPORT_TAR ? write_tar(&o, s, err) : write_folder(&o, s, err);
-    links = o.links;
-    return status ? err_wrap(err, "export to %s", s->dest) : 0;
+    AUTO_VALUE(out_clear) struct out o = { .host = h, .to_fd = -1, .links = STR_MAP };
+    if (s->type == EXPORT_TAR ? write_tar(&o, s->dest, tree, err)
+                              : write_folder(&o, s->dest, tree, err))
+        return err_wrap(err, "export to %s", s->dest);
+    return 0;
 }

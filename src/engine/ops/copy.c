@@ -21,6 +21,8 @@
 #include "base/sys/fs.h"
 #include "engine/ops/internal.h"
 
+enum { CHUNK = 128 * 1024 }; /* what is larger is left to the kernel */
+
 struct folder_time {
     char *path; /* owned; relative to `top`, "" itself */
     struct timespec mtime;
@@ -36,7 +38,8 @@ struct copier {
     int parent_fd;
     struct map links; /* "dev:ino" of files with several names -> path relative to top_fd */
     vec(struct folder_time) times;
-    bool is_top_new; /* the destination was made for this copy */
+    char *chunk; /* owned: CHUNK bytes */
+    bool is_root;
 };
 
 static void copier_clear(struct copier *c)
@@ -47,6 +50,7 @@ static void copier_clear(struct copier *c)
         close(c->parent_fd);
     free(c->top_name);
     free(c->parent);
+    free(c->chunk);
     map_clear(&c->links);
     vec_each (&c->times, t)
         free(t->path);
@@ -75,38 +79,19 @@ static bool is_folder_there(const struct copy_job *job, const char *path)
     return fs_open_in_root(job->to_fd, path, O_PATH | O_DIRECTORY, 0, &fd, &absent) == 0;
 }
 
-/* A symlink at the destination is followed: the path that it leads to, inside the root.  Owned by
- * the caller. */
-static char *follow_destination(const struct copy_job *job, const char *path)
-{
-    AUTO_FREE char *at = pattern_clean(span_of(path));
-    for (int n = 0; n < 40; n++) {
-        AUTO_FD int fd = -1;
-        AUTO_FREE char *target = NULL;
-        struct err absent = { 0 };
-        const char *slash = strrchr(at, '/');
-        AUTO_FREE char *folder =
-            slash && slash > at ? xstrndup(at, (size_t)(slash - at)) : xstrdup("/");
-        if (fs_open_in_root(job->to_fd, folder, O_PATH | O_DIRECTORY, 0, &fd, &absent) ||
-            fs_read_link(fd, base_name(at), &target, &absent))
-            break;
-        AUTO_FREE char *joined =
-            target[0] == '/' ? xstrdup(target) : xasprintf("%s/%s", folder, target);
-        free(at);
-        at = pattern_clean(span_of(joined));
-    }
-    return STEAL(at);
-}
-
+/* Folders that are made get owner and mode of the action too, but no special bits. */
 static int make_parents(struct copier *c, const char *path, struct err *err)
 {
-    const struct copy_job *job = c->job;
-    mode_t mode = 0755;
-    if (job->action->mode != MODE_KEEP)
-        mode = (mode_t)job->action->mode & 0777;
-    if (!job->action->creates_dest_path)
+    const struct op_action *a = c->job->action;
+    struct new_folder f = { .mode = 0755, .owner = c->job->owner, .timestamp_ns = a->timestamp_ns };
+    if (!a->creates_dest_path)
         return 0;
-    return make_folders(job->to_fd, path, mode, &job->owner, job->action->timestamp_ns, err);
+    if (a->mode != MODE_KEEP)
+        f.mode = (mode_t)a->mode;
+    else if (*a->mode_text && mode_apply(a->mode_text, 0755, true, &f.mode, err))
+        return -1;
+    f.mode &= 0777;
+    return make_folders(c->job->to_fd, path, &f, err);
 }
 
 static int open_top(struct copier *c, const char *folder, const char *name, struct err *err)
@@ -121,7 +106,6 @@ static int open_top(struct copier *c, const char *folder, const char *name, stru
 /* The content of a folder goes into the destination, which is made when it is missing. */
 static int open_for_contents(struct copier *c, const char *dest, struct err *err)
 {
-    c->is_top_new = !is_folder_there(c->job, dest);
     if (make_parents(c, dest, err))
         return -1;
     return open_top(c, dest, NULL, err);
@@ -140,9 +124,8 @@ static int open_destination(struct copier *c, bool is_folder, struct err *err)
             return -1;
         return open_top(c, path, base_name(job->src), err);
     }
-    AUTO_FREE char *at = follow_destination(job, path);
-    const char *slash = strrchr(at, '/');
-    AUTO_FREE char *folder = slash ? xstrndup(at, (size_t)(slash - at)) : xstrdup("");
+    AUTO_FREE char *at = follow_links(job->to_fd, path);
+    AUTO_FREE char *folder = xstrndup(at, (size_t)(base_name(at) - at));
     if (make_parents(c, folder, err))
         return -1;
     return open_top(c, folder, base_name(at), err);
@@ -172,43 +155,44 @@ static int open_parent(struct copier *c, const char *path, int *fd, struct err *
     return 0;
 }
 
+/* What a new file or folder is to have. */
+struct wanted {
+    uint32_t uid, gid;
+    mode_t mode;
+};
+
 static int wanted_mode(struct copier *c, const struct node_stat *s, mode_t *out, struct err *err)
 {
     const struct op_action *a = c->job->action;
     *out = s->mode & 07777;
     if (a->mode != MODE_KEEP)
         *out = (mode_t)a->mode & 07777;
-    else if (a->mode_text && *a->mode_text)
+    else if (*a->mode_text)
         return mode_apply(a->mode_text, s->mode, S_ISDIR(s->mode), out, err);
     return 0;
+}
+
+/* With mode 0. */
+static struct wanted owner_of(const struct copier *c, const struct node_stat *s)
+{
+    const struct copy_owner *o = &c->job->owner;
+    return (struct wanted){ .uid = o->is_set ? o->uid : s->uid,
+                            .gid = o->is_set ? o->gid : s->gid };
 }
 
 static int set_owner_and_mode(struct copier *c, int fd, const char *name, const struct node_stat *s,
                               struct err *err)
 {
-    const struct copy_owner *o = &c->job->owner;
-    mode_t mode;
-    if (wanted_mode(c, s, &mode, err))
+    struct wanted want = owner_of(c, s);
+    if (wanted_mode(c, s, &want.mode, err))
         return -1;
-    return node_set_attributes(fd, name, o->is_set ? o->uid : s->uid, o->is_set ? o->gid : s->gid,
-                               mode, err);
+    return node_set_attributes(fd, name, want.uid, want.gid, want.mode, err);
 }
 
 static struct timespec wanted_time(const struct copier *c, const struct node_stat *s)
 {
     int64_t ns = c->job->action->timestamp_ns;
-    if (ns == TIMESTAMP_NONE)
-        return s->mtime;
-    return (struct timespec){ .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
-}
-
-static int set_time(struct copier *c, int fd, const char *name, const struct node_stat *s,
-                    struct err *err)
-{
-    struct timespec t = wanted_time(c, s), times[2] = { t, t };
-    if (utimensat(fd, name, times, AT_SYMLINK_NOFOLLOW) < 0)
-        return err_sys(err, "set the time of %s", name);
-    return 0;
+    return ns == TIMESTAMP_NONE ? s->mtime : timespec_of(ns);
 }
 
 /* Takes away what is there, unless it is a folder. */
@@ -223,28 +207,63 @@ static int clear_name(struct copier *c, int fd, const char *name, struct err *er
     return err_set(err, ERR_EXISTS, "cannot replace the folder %s by something that is none", name);
 }
 
-enum { SMALL_FILE = 256 * 1024 };
+/* ---- files ---- */
 
-/* Small files in one read and one write, which beats copy_file_range(2) for these. */
-static int copy_content(int from, int to, uint64_t size, struct err *err)
+/* A file costs open, open, fstat, read, write, futimens and two closes; chown and chmod only where
+ * it was not born right. */
+
+static int open_new(struct copier *c, int dir_fd, const char *name, mode_t mode, int *out,
+                    struct err *err)
 {
-    if (size > SMALL_FILE)
+    int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
+    if (fs_open(dir_fd, name, flags, mode & 0777, out, err) == 0)
+        return 0;
+    if (err->kind != ERR_EXISTS)
+        return -1;
+    err_clear(err);
+    if (clear_name(c, dir_fd, name, err))
+        return -1;
+    return fs_open(dir_fd, name, flags, mode & 0777, out, err);
+}
+
+static int copy_content(struct copier *c, int from, int to, uint64_t size, struct err *err)
+{
+    if (size > CHUNK)
         return fs_copy_bytes(from, to, size, err);
-    char bytes[16384];
+    if (!c->chunk)
+        c->chunk = xmalloc(CHUNK);
     for (uint64_t left = size; left > 0;) {
-        ssize_t n = read(from, bytes, left < sizeof bytes ? left : sizeof bytes);
+        ssize_t n = read(from, c->chunk, left);
+        if (n < 0 && errno == EINTR)
+            continue;
         if (n < 0)
             return err_sys(err, "read");
         if (n == 0)
             return err_set(err, ERR_CORRUPT, "it became shorter while it was copied");
-        if (fs_write_all(to, span_bytes(bytes, (size_t)n), err))
+        if (fs_write_all(to, span_bytes(c->chunk, (size_t)n), err))
             return -1;
         left -= (uint64_t)n;
     }
     return 0;
 }
 
-static int copy_capability(struct copier *c, const char *src, int fd, const char *name,
+/* What root may not set, and everything where we are not root, goes the long way of node.h. */
+static int set_file_attributes(struct copier *c, int dir_fd, const char *name, int fd,
+                               const struct wanted *want, struct err *err)
+{
+    struct stat st;
+    if (!c->is_root)
+        return node_set_attributes(dir_fd, name, want->uid, want->gid, want->mode, err);
+    if (fstat(fd, &st) < 0)
+        return err_sys(err, "look at %s", name);
+    if ((st.st_uid != want->uid || st.st_gid != want->gid) && fchown(fd, want->uid, want->gid) < 0)
+        return node_set_attributes(dir_fd, name, want->uid, want->gid, want->mode, err);
+    if ((st.st_mode & 07777) != want->mode && fchmod(fd, want->mode) < 0)
+        return err_sys(err, "set the mode of %s", name);
+    return 0;
+}
+
+static int copy_capability(struct copier *c, const struct tree_entry *e, int fd, const char *name,
                            struct err *err)
 {
     AUTO_VALUE(buf_clear) struct buf value = { 0 };
@@ -252,39 +271,43 @@ static int copy_capability(struct copier *c, const char *src, int fd, const char
     if (tree_is_context(c->job->from))
         return 0;
     buf_init(&value, LIMIT_XATTR_VALUE);
-    if (node_get_capability(tree_fd(c->job->from), src, &value, &is_there, err))
+    if (node_get_capability(e->dir_fd, e->name, &value, &is_there, err))
         return -1;
     return is_there ? node_set_capability(fd, name, buf_span(&value), err) : 0;
 }
 
-static int copy_file(struct copier *c, const struct tree_entry *e, int fd, const char *name,
+static int copy_file(struct copier *c, const struct tree_entry *e, int dir_fd, const char *name,
                      struct err *err)
 {
     AUTO_FD int from = -1, to = -1;
-    if (fs_open_in_root(tree_fd(c->job->from), e->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0,
-                        &from, err) ||
-        clear_name(c, fd, name, err) ||
-        fs_open(fd, name, O_WRONLY | O_CREAT | O_EXCL, 0600, &to, err) ||
-        copy_content(from, to, e->stat.size, err) ||
-        set_owner_and_mode(c, fd, name, &e->stat, err) ||
-        copy_capability(c, e->path, fd, name, err))
+    struct wanted want = owner_of(c, &e->stat);
+    struct timespec t = wanted_time(c, &e->stat), times[2] = { t, t };
+    if (wanted_mode(c, &e->stat, &want.mode, err) ||
+        fs_open(e->dir_fd, e->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, &from, err) ||
+        open_new(c, dir_fd, name, want.mode, &to, err) ||
+        copy_content(c, from, to, e->stat.size, err) ||
+        set_file_attributes(c, dir_fd, name, to, &want, err) ||
+        copy_capability(c, e, dir_fd, name, err))
         return -1;
-    return set_time(c, fd, name, &e->stat, err);
+    if (futimens(to, times) < 0)
+        return err_sys(err, "set the time of %s", name);
+    return 0;
 }
+
+/* ---- everything else ---- */
 
 static int copy_link(struct copier *c, const struct tree_entry *e, int fd, const char *name,
                      struct err *err)
 {
     AUTO_FREE char *target = NULL;
-    const struct copy_owner *o = &c->job->owner;
-    if (fs_read_link(tree_fd(c->job->from), e->path, &target, err) || clear_name(c, fd, name, err))
+    struct wanted owner = owner_of(c, &e->stat);
+    if (fs_read_link(e->dir_fd, e->name, &target, err) || clear_name(c, fd, name, err))
         return -1;
     if (symlinkat(target, fd, name) < 0)
         return err_sys(err, "link %s", name);
-    if (node_set_owner(fd, name, o->is_set ? o->uid : e->stat.uid, o->is_set ? o->gid : e->stat.gid,
-                       err))
+    if (node_set_owner(fd, name, owner.uid, owner.gid, err))
         return -1;
-    return set_time(c, fd, name, &e->stat, err);
+    return set_time(fd, name, wanted_time(c, &e->stat), err);
 }
 
 static int copy_special(struct copier *c, const struct tree_entry *e, int fd, const char *name,
@@ -306,7 +329,7 @@ static int copy_special(struct copier *c, const struct tree_entry *e, int fd, co
     }
     if (set_owner_and_mode(c, fd, name, &e->stat, err))
         return -1;
-    return set_time(c, fd, name, &e->stat, err);
+    return set_time(fd, name, wanted_time(c, &e->stat), err);
 }
 
 /* A folder below the top; its time is set when its content is there. */
@@ -349,18 +372,6 @@ static bool link_again(struct copier *c, const struct tree_entry *e, const char 
     return false;
 }
 
-static bool is_wanted(const struct copier *c, const char *relative, bool is_folder)
-{
-    const struct copy_job *job = c->job;
-    if (!*relative)
-        return true;
-    if (job->exclude && pattern_list_excludes(job->exclude, relative, NULL))
-        return is_folder && !pattern_list_prunes(job->exclude, relative);
-    if (job->include && !pattern_list_excludes(job->include, relative, NULL))
-        return is_folder && pattern_list_reaches(job->include, relative);
-    return true;
-}
-
 static int copy_entry(struct copier *c, const struct tree_entry *e, const char *path,
                       struct err *err)
 {
@@ -384,8 +395,6 @@ static int visit(void *arg, const struct tree_entry *e, struct err *err)
     struct copier *c = arg;
     size_t len = strlen(e->path);
     const char *relative = len < c->n_prefix ? "" : e->path + c->n_prefix;
-    if (!is_wanted(c, relative, S_ISDIR(e->stat.mode)))
-        return 1;
     if (!*relative && !c->top_name)
         return 0; /* the destination keeps what it is */
     AUTO_FREE char *path = !c->top_name ? xstrdup(relative)
@@ -398,12 +407,9 @@ static int visit(void *arg, const struct tree_entry *e, struct err *err)
 
 static int set_folder_times(struct copier *c, struct err *err)
 {
-    for (size_t i = c->times.n; i-- > 0;) {
-        const struct folder_time *t = &c->times.items[i];
-        struct timespec times[2] = { t->mtime, t->mtime };
-        if (utimensat(c->top_fd, t->path, times, AT_SYMLINK_NOFOLLOW) < 0)
-            return err_sys(err, "set the time of %s", t->path);
-    }
+    for (size_t i = c->times.n; i-- > 0;)
+        if (set_time(c->top_fd, c->times.items[i].path, c->times.items[i].mtime, err))
+            return -1;
     return 0;
 }
 
@@ -420,10 +426,16 @@ int copy_run(const struct copy_job *job, struct err *err)
 {
     AUTO_VALUE(copier_clear)
     struct copier c = { .job = job, .top_fd = -1, .parent_fd = -1, .links = STR_MAP };
+    struct tree_walk how = { .visit = visit,
+                             .arg = &c,
+                             .include = job->include,
+                             .exclude = job->exclude,
+                             .cancel = job->cancel };
     bool is_folder = false;
+    c.is_root = geteuid() == 0;
     c.n_prefix = *job->src ? strlen(job->src) + 1 : 0;
     if (is_folder_source(job, &is_folder, err) || open_destination(&c, is_folder, err) ||
-        tree_walk(job->from, job->src, visit, &c, job->cancel, err))
+        tree_walk(job->from, job->src, &how, err))
         return -1;
     return set_folder_times(&c, err);
 }

@@ -35,6 +35,7 @@ static void hash_strings(struct hasher *h, const struct strings *s)
         hash_text(h, s->items[i]);
 }
 
+/* The id of a cache is left out: what is in it decides nothing (BuildKit 2.2). */
 static void hash_mount(struct hasher *h, const struct op_mount *m)
 {
     hash_number(h, m->type);
@@ -43,16 +44,16 @@ static void hash_mount(struct hasher *h, const struct op_mount *m)
     hash_number(h, m->is_readonly);
     hash_number(h, m->output);
     hash_number(h, m->input);
-    if (m->type == MOUNT_CACHE || m->type == MOUNT_SECRET || m->type == MOUNT_SSH)
-        hash_text(h, m->id);
     if (m->type == MOUNT_CACHE)
         hash_number(h, m->sharing);
     if (m->type == MOUNT_TMPFS)
         hash_number(h, m->size);
     if (m->type == MOUNT_SECRET || m->type == MOUNT_SSH) {
+        hash_text(h, m->id);
         hash_number(h, m->uid);
         hash_number(h, m->gid);
         hash_number(h, m->mode);
+        hash_number(h, m->is_optional);
     }
 }
 
@@ -75,12 +76,16 @@ static struct digest hash_exec(const struct vertex *v)
     hash_number(h, (int64_t)e->n_hosts);
     for (size_t i = 0; i < e->n_hosts; i++)
         hash_text(h, e->hosts[i].host);
+    hash_number(h, (int64_t)e->n_exit_codes);
     for (size_t i = 0; i < e->n_exit_codes; i++)
         hash_number(h, e->exit_codes[i]);
+    hash_number(h, (int64_t)e->n_secret_env);
     for (size_t i = 0; i < e->n_secret_env; i++) {
         hash_text(h, e->secret_env[i].id);
         hash_text(h, e->secret_env[i].name);
+        hash_number(h, e->secret_env[i].is_optional);
     }
+    hash_number(h, (int64_t)e->n_devices);
     for (size_t i = 0; i < e->n_devices; i++)
         hash_text(h, e->devices[i].name);
     return hasher_final(h);
@@ -159,10 +164,10 @@ static void take_output(void *arg, enum step_stream stream, struct span bytes)
 /* The working directory is there before every step, its owner the step's user. */
 static int make_cwd(int root_fd, const char *cwd, const struct account *who, struct err *err)
 {
-    struct copy_owner owner = { .is_set = true, .uid = who->uid, .gid = who->gid };
-    if (!*cwd || strcmp(cwd, "/") == 0)
-        return 0;
-    return make_folders(root_fd, cwd, 0755, &owner, TIMESTAMP_NONE, err);
+    struct new_folder folder = { .mode = 0755,
+                                 .owner = { .is_set = true, .uid = who->uid, .gid = who->gid },
+                                 .timestamp_ns = TIMESTAMP_NONE };
+    return make_folders(root_fd, cwd, &folder, err);
 }
 
 static bool has_variable(const struct strings *env, const char *name)
@@ -224,14 +229,39 @@ static int make_env(struct ops *ops, const struct op_exec *e, const struct accou
     return add_secret_env(ops, e, env, err);
 }
 
+/* As in a Go string; 0: as it is. */
+static char escape_of(char c)
+{
+    switch (c) {
+    case '\n':
+        return 'n';
+    case '\t':
+        return 't';
+    case '\r':
+        return 'r';
+    case '"':
+    case '\\':
+        return c;
+    default:
+        return 0;
+    }
+}
+
 /* The command as people know it from docker's messages. */
 static char *command_text(const struct op_exec *e)
 {
     struct buf text;
-    buf_init(&text, LIMIT_GRAPH_BYTES);
-    for (size_t i = 0; i < e->args.n; i++)
-        buf_printf(&text, "%s%s", i ? " " : "", e->args.items[i]);
-    return buf_take(&text);
+    buf_init(&text, 2 * LIMIT_GRAPH_BYTES);
+    for (size_t i = 0; i < e->args.n; i++) {
+        if (i)
+            buf_putc(&text, ' ');
+        for (const char *p = e->args.items[i]; *p; p++) {
+            if (escape_of(*p))
+                buf_putc(&text, '\\');
+            buf_putc(&text, escape_of(*p) ? escape_of(*p) : *p);
+        }
+    }
+    return text.data ? buf_take(&text) : xstrdup("");
 }
 
 static int check_exit(const struct op_exec *e, const struct step_result *r, struct err *err)

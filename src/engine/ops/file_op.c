@@ -19,6 +19,24 @@
 
 /* ---- keys ---- */
 
+/* The first field of a message, when it is length-delimited and its tag one byte, as those of an
+ * operation are; else all. */
+static struct span first_field(struct span bytes)
+{
+    enum { TYPE = 7, LENGTH_DELIMITED = 2, LENGTH_BYTES = 5 };
+    uint64_t len = 0;
+    size_t at = 1;
+    if ((bytes.ptr[0] & (TYPE | 0x80)) != LENGTH_DELIMITED)
+        return bytes;
+    for (unsigned shift = 0; at < bytes.len && at <= LENGTH_BYTES; shift += 7) {
+        uint8_t byte = (uint8_t)bytes.ptr[at++];
+        len |= (uint64_t)(byte & 0x7f) << shift;
+        if (!(byte & 0x80))
+            break;
+    }
+    return span_first(bytes, at + len);
+}
+
 /* The operation's bytes without its inputs (field 1 of the message): all that decides the result
  * but what is read. */
 static struct digest hash_without_inputs(struct span bytes)
@@ -26,20 +44,10 @@ static struct digest hash_without_inputs(struct span bytes)
     AUTO(hasher_free) struct hasher *h = hasher_new(DIGEST_SHA256);
     hasher_update_framed(h, SPAN("file"));
     while (bytes.len > 0) {
-        /* The graph checked the encoding: every field here is length-delimited, tags are one byte.
-         */
-        size_t at = 1;
-        uint64_t len = 0;
-        for (unsigned shift = 0; at < bytes.len; shift += 7) {
-            uint8_t byte = (uint8_t)bytes.ptr[at++];
-            len |= (uint64_t)(byte & 0x7f) << shift;
-            if (!(byte & 0x80))
-                break;
-        }
-        struct span field = span_first(bytes, at + len);
+        struct span field = first_field(bytes);
         if ((uint8_t)bytes.ptr[0] != (1 << 3 | 2))
             hasher_update_framed(h, field);
-        bytes = span_skip(bytes, at + len);
+        bytes = span_skip(bytes, field.len);
     }
     return hasher_final(h);
 }
@@ -162,58 +170,38 @@ static int find_owner(struct change_run *c, const struct owner *o, struct copy_o
     return 0;
 }
 
-static int apply_mkdir(struct change_run *c, const struct op_action *a, struct err *err)
-{
-    struct copy_owner owner = { 0 };
-    if (find_owner(c, &a->owner, &owner, err))
-        return -1;
-    if (a->makes_parents)
-        return make_folders(c->root_fd, a->path, (mode_t)a->mode, &owner, a->timestamp_ns, err);
-    struct stat st;
-    AUTO_FD int fd = -1;
-    if (fs_open_in_root(c->root_fd, a->path, O_PATH, 0, &fd, err) == 0) {
-        if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
-            return 0;
-        return err_set(err, ERR_EXISTS, "make the folder %s: something else is there", a->path);
-    }
-    err_clear(err);
-    return make_folders(c->root_fd, a->path, (mode_t)a->mode, &owner, a->timestamp_ns, err);
-}
-
-/* Opens the folder that holds `path` (which is made when it is missing and that is allowed); *name:
- * the last part. */
-static int open_folder_of(struct change_run *c, const char *path, int *fd, const char **name,
+/* Opens the folder that holds `path` ("/..."); *name: the last part. */
+static int open_folder_of(const struct change_run *c, const char *path, int *fd, const char **name,
                           struct err *err)
 {
     const char *slash = strrchr(path, '/');
-    AUTO_FREE char *parent =
-        slash && slash > path ? xstrndup(path, (size_t)(slash - path)) : xstrdup("/");
-    *name = slash ? slash + 1 : path;
+    AUTO_FREE char *parent = slash > path ? xstrndup(path, (size_t)(slash - path)) : xstrdup("/");
+    *name = slash + 1;
     return fs_open_in_root(c->root_fd, parent, O_RDONLY | O_DIRECTORY, 0, fd, err);
 }
 
-static int set_times(int fd, const char *name, int64_t timestamp_ns, struct err *err)
+static int apply_mkdir(struct change_run *c, const struct op_action *a, struct err *err)
 {
-    if (timestamp_ns == TIMESTAMP_NONE)
-        return 0;
-    struct timespec t = { .tv_sec = timestamp_ns / 1000000000,
-                          .tv_nsec = timestamp_ns % 1000000000 };
-    struct timespec times[2] = { t, t };
-    if (utimensat(fd, name, times, AT_SYMLINK_NOFOLLOW) < 0)
-        return err_sys(err, "set the time of %s", name);
-    return 0;
+    struct new_folder folder = { .mode = (mode_t)a->mode, .timestamp_ns = a->timestamp_ns };
+    AUTO_FD int above = -1;
+    const char *name;
+    if (find_owner(c, &a->owner, &folder.owner, err) ||
+        (!a->makes_parents && open_folder_of(c, a->path, &above, &name, err)))
+        return err_wrap(err, "make the folder %s", a->path);
+    return make_folders(c->root_fd, a->path, &folder, err);
 }
 
 static int apply_mkfile(struct change_run *c, const struct op_action *a, struct err *err)
 {
     struct copy_owner owner = { 0 };
     AUTO_FD int folder = -1, fd = -1;
+    AUTO_FREE char *path = follow_links(c->root_fd, a->path);
     const char *name;
-    if (find_owner(c, &a->owner, &owner, err) || open_folder_of(c, a->path, &folder, &name, err) ||
-        fs_open_in_root(c->root_fd, a->path, O_WRONLY | O_CREAT | O_TRUNC, 0600, &fd, err) ||
+    if (find_owner(c, &a->owner, &owner, err) || open_folder_of(c, path, &folder, &name, err) ||
+        fs_open(folder, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600, &fd, err) ||
         fs_write_all(fd, a->data, err) ||
         node_set_attributes(folder, name, owner.uid, owner.gid, (mode_t)a->mode, err) ||
-        set_times(folder, name, a->timestamp_ns, err))
+        set_timestamp(folder, name, a->timestamp_ns, err))
         return err_wrap(err, "write %s", a->path);
     return 0;
 }
@@ -228,8 +216,8 @@ static int apply_symlink(struct change_run *c, const struct op_action *a, struct
     if (symlinkat(a->target, folder, name) < 0)
         return err_sys(err, "link %s", a->path);
     if (node_set_owner(folder, name, owner.uid, owner.gid, err))
-        return -1;
-    return set_times(folder, name, a->timestamp_ns, err);
+        return err_wrap(err, "link %s", a->path);
+    return set_timestamp(folder, name, a->timestamp_ns, err);
 }
 
 static int apply_rm(struct change_run *c, const struct op_action *a, struct err *err)
@@ -244,6 +232,8 @@ static int apply_rm(struct change_run *c, const struct op_action *a, struct err 
         AUTO_FD int folder = -1;
         const char *name;
         AUTO_FREE char *rooted = xasprintf("/%s", *path);
+        if (!**path)
+            return err_set(err, ERR_INVALID, "remove %s: that is the root", a->path);
         if (open_folder_of(c, rooted, &folder, &name, err) || fs_remove_tree(folder, name, err))
             return err_wrap(err, "remove %s", a->path);
     }

@@ -1,5 +1,7 @@
-/* engine/ops/folders.c - folders on the way to something that a file operation makes; symbolic
- * modes. */
+/* engine/ops/folders.c - the way to what a file operation makes: folders, symlinks, times.
+ *
+ * Symlinks lead inside the root; one that leads nowhere is followed all the same, and what it names
+ * is made. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,33 +13,76 @@
 #include "base/sys/fs.h"
 #include "engine/ops/internal.h"
 
-struct new_folder {
-    mode_t mode;
-    const struct copy_owner *owner;
-    int64_t timestamp_ns;
-};
+enum { LINKS_MAX = 40 }; /* as the kernel */
 
-/* Makes `name` in an open folder, which had none. */
-static int make_one(int dir_fd, const char *name, const struct new_folder *f, struct err *err)
+int set_time(int dir_fd, const char *name, struct timespec t, struct err *err)
 {
-    if (mkdirat(dir_fd, name, 0700) < 0)
-        return err_sys(err, "make the folder %s", name);
-    if (node_set_attributes(dir_fd, name, f->owner->uid, f->owner->gid, f->mode, err))
-        return -1;
-    if (f->timestamp_ns == TIMESTAMP_NONE)
-        return 0;
-    struct timespec t = { .tv_sec = f->timestamp_ns / 1000000000,
-                          .tv_nsec = f->timestamp_ns % 1000000000 };
     struct timespec times[2] = { t, t };
-    if (utimensat(dir_fd, name, times, 0) < 0)
+    if (utimensat(dir_fd, name, times, AT_SYMLINK_NOFOLLOW) < 0)
         return err_sys(err, "set the time of %s", name);
     return 0;
 }
 
-int make_folders(int to_fd, const char *path, mode_t mode, const struct copy_owner *owner,
-                 int64_t timestamp_ns, struct err *err)
+int set_timestamp(int dir_fd, const char *name, int64_t timestamp_ns, struct err *err)
 {
-    const struct new_folder new = { .mode = mode, .owner = owner, .timestamp_ns = timestamp_ns };
+    if (timestamp_ns == TIMESTAMP_NONE)
+        return 0;
+    return set_time(dir_fd, name, timespec_of(timestamp_ns), err);
+}
+
+struct timespec timespec_of(int64_t timestamp_ns)
+{
+    return (struct timespec){ .tv_sec = timestamp_ns / 1000000000,
+                              .tv_nsec = timestamp_ns % 1000000000 };
+}
+
+/* Where the symlink `name` in the folder `parent` points to; NULL when it is none. */
+static char *link_target(int root_fd, const char *parent, const char *name)
+{
+    AUTO_FD int fd = -1;
+    AUTO_FREE char *target = NULL;
+    struct err absent = { 0 };
+    if (fs_open_in_root(root_fd, *parent ? parent : "/", O_PATH | O_DIRECTORY, 0, &fd, &absent) ||
+        fs_read_link(fd, name, &target, &absent))
+        return NULL;
+    AUTO_FREE char *joined =
+        target[0] == '/' ? xstrdup(target) : xasprintf("%s/%s", parent, target);
+    return pattern_clean(span_of(joined));
+}
+
+char *follow_links(int root_fd, const char *path)
+{
+    AUTO_FREE char *rooted = xasprintf("/%s", path);
+    char *at = pattern_clean(span_of(rooted));
+    for (int n = 0; n < LINKS_MAX; n++) {
+        const char *slash = strrchr(at, '/');
+        AUTO_FREE char *folder = xstrndup(at, (size_t)(slash - at));
+        char *target = link_target(root_fd, folder, slash + 1);
+        if (!target)
+            break;
+        free(at);
+        at = target;
+    }
+    return at;
+}
+
+/* Makes `name` in the folder `parent`, which had none. */
+static int make_one(int root_fd, const char *parent, const char *name, const struct new_folder *f,
+                    struct err *err)
+{
+    AUTO_FD int fd = -1;
+    if (fs_open_in_root(root_fd, *parent ? parent : "/", O_RDONLY | O_DIRECTORY, 0, &fd, err))
+        return -1;
+    if (mkdirat(fd, name, 0700) < 0)
+        return err_sys(err, "make %s", name);
+    if (node_set_attributes(fd, name, f->owner.uid, f->owner.gid, f->mode, err))
+        return -1;
+    return set_timestamp(fd, name, f->timestamp_ns, err);
+}
+
+static int make_all(int root_fd, const char *path, const struct new_folder *f, int n_links,
+                    struct err *err)
+{
     AUTO_FREE char *done = xstrdup("");
     struct span rest = span_of(path);
     while (rest.ptr && rest.len > 0) {
@@ -47,95 +92,25 @@ int make_folders(int to_fd, const char *path, mode_t mode, const struct copy_own
         AUTO_FREE char *parent = STEAL(done);
         AUTO_FREE char *name = span_dup(part);
         done = xasprintf("%s/%s", parent, name);
-        AUTO_FD int fd = -1, parent_fd = -1;
-        struct err absent = { 0 };
-        if (fs_open_in_root(to_fd, done, O_PATH | O_DIRECTORY, 0, &fd, &absent) == 0)
+        AUTO_FD int fd = -1;
+        if (fs_open_in_root(root_fd, done, O_PATH | O_DIRECTORY, 0, &fd, err) == 0)
             continue;
-        if (absent.kind != ERR_NOT_FOUND) {
-            *err = absent;
-            return err_wrap(err, "make the folder %s", path);
-        }
-        if (fs_open_in_root(to_fd, *parent ? parent : "/", O_RDONLY | O_DIRECTORY, 0, &parent_fd,
-                            err) ||
-            make_one(parent_fd, name, &new, err))
-            return err_wrap(err, "make the folder %s", path);
-    }
-    return 0;
-}
-
-/* ---- symbolic modes: [ugoa...][+-=][rwxXst...],... ---- */
-
-static mode_t who_mask(char c)
-{
-    switch (c) {
-    case 'u':
-        return 04700;
-    case 'g':
-        return 02070;
-    case 'o':
-        return 01007;
-    case 'a':
-        return 07777;
-    default:
-        return 0;
-    }
-}
-
-static mode_t what_bits(char c, mode_t old, bool is_folder)
-{
-    switch (c) {
-    case 'r':
-        return 0444;
-    case 'w':
-        return 0222;
-    case 'x':
-        return 0111;
-    case 'X':
-        return is_folder || (old & 0111) ? 0111 : 0;
-    case 's':
-        return 06000;
-    case 't':
-        return 01000;
-    default:
-        return 0;
-    }
-}
-
-static int apply_clause(const char *text, struct span clause, bool is_folder, mode_t *mode,
-                        struct err *err)
-{
-    const char *p = clause.ptr, *end = clause.ptr + clause.len;
-    mode_t who = 0;
-    for (; p < end && who_mask(*p); p++)
-        who |= who_mask(*p);
-    if (who == 0)
-        who = 07777;
-    if (p == end || !strchr("+-=", *p))
-        return err_set(err, ERR_INVALID, "mode \"%s\": + - or = is expected", text);
-    while (p < end && strchr("+-=", *p)) {
-        char how = *p++;
-        mode_t bits = 0;
-        for (; p < end && strchr("rwxXst", *p); p++)
-            bits |= what_bits(*p, *mode, is_folder);
-        bits &= who;
-        if (how == '=') /* folders keep setuid and setgid unless they are named */
-            *mode = (*mode & ~(who & (is_folder ? 01777 : 07777))) | bits;
-        else
-            *mode = how == '+' ? *mode | bits : *mode & ~bits;
-    }
-    if (p != end)
-        return err_set(err, ERR_INVALID, "mode \"%s\": '%c' is no permission", text, *p);
-    return 0;
-}
-
-int mode_apply(const char *text, mode_t old, bool is_folder, mode_t *out, struct err *err)
-{
-    struct span rest = span_of(text);
-    *out = old & 07777;
-    while (rest.ptr) {
-        struct span clause = span_cut(&rest, ',');
-        if (apply_clause(text, clause, is_folder, out, err))
+        if (err->kind != ERR_NOT_FOUND)
+            return -1;
+        AUTO_FREE char *target = link_target(root_fd, parent, name);
+        if (target && n_links == LINKS_MAX)
+            return -1;
+        err_clear(err);
+        if (target ? make_all(root_fd, target, f, n_links + 1, err)
+                   : make_one(root_fd, parent, name, f, err))
             return -1;
     }
+    return 0;
+}
+
+int make_folders(int root_fd, const char *path, const struct new_folder *f, struct err *err)
+{
+    if (make_all(root_fd, path, f, 0, err))
+        return err_wrap(err, "make the folder %s", path);
     return 0;
 }

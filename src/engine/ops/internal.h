@@ -73,15 +73,28 @@ struct copy_job {
 /* Copies a file, link, device or folder with all below it.  Fails: EXISTS/INVALID where a folder
  * meets something else, SYSTEM, each naming the path. */
 NODISCARD int copy_run(const struct copy_job *job, struct err *err);
-/* mkdir -p below to_fd: folders that are made get `owner` and `mode`; symlinks on the way are
- * followed inside the root. */
-NODISCARD int make_folders(int to_fd, const char *path, mode_t mode, const struct copy_owner *owner,
-                           int64_t timestamp_ns, struct err *err);
 /* Unpacks `src` when it is an archive (tar, plain or compressed); *did false: it is none. */
 NODISCARD int unpack_run(const struct copy_job *job, bool *did, struct err *err);
 /* A symbolic mode ("u=rwX,go=rX") applied to one that a file has. */
 NODISCARD int mode_apply(const char *text, mode_t old, bool is_folder, mode_t *out,
                          struct err *err);
+
+/* Paths into a root, for all of these: symlinks are followed inside it. */
+struct new_folder {
+    mode_t mode;
+    struct copy_owner owner;
+    int64_t timestamp_ns; /* or TIMESTAMP_NONE */
+};
+/* mkdir -p; only folders that are made get the attributes. */
+NODISCARD int make_folders(int root_fd, const char *path, const struct new_folder *f,
+                           struct err *err);
+/* The path without a symlink as its last part, whether or not anything is there: "/..." owned by
+ * the caller. */
+char *follow_links(int root_fd, const char *path);
+/* Of `name` in an open folder, not followed. */
+NODISCARD int set_time(int dir_fd, const char *name, struct timespec t, struct err *err);
+NODISCARD int set_timestamp(int dir_fd, const char *name, int64_t timestamp_ns, struct err *err);
+struct timespec timespec_of(int64_t timestamp_ns);
 
 /* ---- steps ---- */
 

@@ -79,8 +79,10 @@ int unpack_run(const struct copy_job *job, bool *did, struct err *err)
                                      .ids = job->ids,
                                      .owner = job->owner.is_set ? &owner : NULL,
                                      .cancel = job->cancel };
-    if (make_folders(job->to_fd, job->action->path, 0755, &job->owner, job->action->timestamp_ns,
-                     err) ||
+    struct new_folder folder = { .mode = 0755,
+                                 .owner = job->owner,
+                                 .timestamp_ns = job->action->timestamp_ns };
+    if (make_folders(job->to_fd, job->action->path, &folder, err) ||
         fs_open_in_root(job->to_fd, job->action->path, O_RDONLY | O_DIRECTORY, 0, &to, err) ||
         archive_open(job, &f, err) || layer_apply(f.plain, to, &o, &result, err))
         return err_wrap(err, "unpack %s", job->src);

@@ -1,6 +1,7 @@
 /* engine/source/tree.c - opening trees, walking them, finding what a COPY source names. */
 #include "engine/source/tree.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -88,15 +89,14 @@ int tree_stat(const struct tree *t, int dir_fd, const char *name, struct node_st
 
 struct walk {
     const struct tree *tree;
-    tree_visit_fn visit;
-    void *arg;
-    const struct cancel *cancel;
+    const struct tree_walk *how;
+    size_t n_prefix; /* bytes of the start's path in each path, the "/" behind it included */
     size_t depth;
 };
 
 /* A folder on the way: hidden ones are told only when something below them is. */
 struct level {
-    const struct level *above;
+    struct level *above;
     const struct tree_entry *entry;
     bool is_told;
     int verdict; /* of its visit: 1: its content is left out */
@@ -106,12 +106,33 @@ static int tell(struct walk *w, struct level *l, struct err *err)
 {
     if (!l || l->is_told)
         return l ? l->verdict : 0;
-    int above = tell(w, (struct level *)(uintptr_t)l->above, err);
+    int above = tell(w, l->above, err);
     if (above)
         return above;
     l->is_told = true;
-    l->verdict = w->visit(w->arg, l->entry, err);
+    l->verdict = w->how->visit(w->how->arg, l->entry, err);
     return l->verdict;
+}
+
+/* Whether an entry is left out; *is_pruned: all below it too. */
+static bool is_left_out(const struct walk *w, const char *path, bool *is_pruned)
+{
+    const struct pattern_list *ignore = w->tree->ignore, *include = w->how->include;
+    const struct pattern_list *exclude = w->how->exclude;
+    const char *relative = strlen(path) < w->n_prefix ? "" : path + w->n_prefix;
+    bool is_hidden = tree_hides(w->tree, path, NULL);
+    *is_pruned = is_hidden && pattern_list_prunes(ignore, path);
+    if (!*relative)
+        return is_hidden;
+    if (exclude && pattern_list_excludes(exclude, relative, NULL)) {
+        is_hidden = true;
+        *is_pruned |= pattern_list_prunes(exclude, relative);
+    }
+    if (include && !pattern_list_excludes(include, relative, NULL)) {
+        is_hidden = true;
+        *is_pruned |= !pattern_list_reaches(include, relative);
+    }
+    return is_hidden;
 }
 
 static int walk_folder(struct walk *w, int dir_fd, const char *name, struct level *l,
@@ -120,11 +141,12 @@ static int walk_folder(struct walk *w, int dir_fd, const char *name, struct leve
 static int walk_entry(struct walk *w, int dir_fd, const char *name, const char *path,
                       struct level *above, struct err *err)
 {
-    struct tree_entry entry = { .path = path };
+    struct tree_entry entry = { .path = path, .dir_fd = dir_fd, .name = name };
     if (tree_stat(w->tree, dir_fd, name, &entry.stat, err))
         return err_wrap(err, "walk %s", path);
-    bool is_folder = S_ISDIR(entry.stat.mode), is_hidden = tree_hides(w->tree, path, NULL);
-    if (is_hidden && (!is_folder || pattern_list_prunes(w->tree->ignore, path)))
+    bool is_folder = S_ISDIR(entry.stat.mode), is_pruned = false;
+    bool is_hidden = is_left_out(w, path, &is_pruned);
+    if (is_hidden && (!is_folder || is_pruned))
         return 0;
     struct level level = { .above = above, .entry = &entry };
     if (!is_hidden) {
@@ -144,7 +166,7 @@ static int walk_folder(struct walk *w, int dir_fd, const char *name, struct leve
                        LIMIT_PATH_DEPTH);
     AUTO_FD int fd = -1;
     AUTO_VALUE(str_list_clear) struct str_list names = { 0 };
-    if (cancel_check(w->cancel, err) ||
+    if (cancel_check(w->how->cancel, err) ||
         fs_open(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &fd, err) ||
         fs_list(fd, ".", &names, err))
         return err_wrap(err, "walk %s", *path ? path : ".");
@@ -169,10 +191,9 @@ static int open_parent(const struct tree *t, const char *path, int *fd, const ch
     return fs_open_in_root(t->root_fd, parent, O_PATH | O_DIRECTORY, 0, fd, err);
 }
 
-int tree_walk(const struct tree *t, const char *path, tree_visit_fn visit, void *arg,
-              const struct cancel *cancel, struct err *err)
+int tree_walk(const struct tree *t, const char *path, const struct tree_walk *how, struct err *err)
 {
-    struct walk w = { .tree = t, .visit = visit, .arg = arg, .cancel = cancel };
+    struct walk w = { .tree = t, .how = how, .n_prefix = *path ? strlen(path) + 1 : 0 };
     AUTO_FD int fd = -1;
     const char *name;
     if (open_parent(t, path, &fd, &name, err))
@@ -190,15 +211,16 @@ static int stop_at_first(void *arg, const struct tree_entry *e, struct err *err)
 }
 
 /* Whether anything at or below the path is not hidden. */
-static bool shows(const struct tree *t, const char *path, const struct cancel *cancel)
+static bool shows(const struct tree *t, const char *path)
 {
     bool found = false;
     struct err ignored = { 0 };
+    struct tree_walk how = { .visit = stop_at_first, .arg = &found };
     if (!tree_hides(t, path, NULL))
         return true;
     if (pattern_list_prunes(t->ignore, path))
         return false;
-    (void)!tree_walk(t, path, stop_at_first, &found, cancel, &ignored);
+    (void)!tree_walk(t, path, &how, &ignored);
     return found;
 }
 
@@ -217,24 +239,42 @@ static char *real_path(const struct tree *t, int fd)
     return xstrndup(path + n_root + (n > n_root), (size_t)(n - n_root - (n > n_root)));
 }
 
-/* `path` with its symlinked folders resolved inside the root, the last part too when `follows`;
- * NULL when nothing is there. */
-static char *resolve(const struct tree *t, const char *path, bool follows)
+/* Whether an open failed because nothing is there to open. */
+static bool is_absent(const struct err *err)
 {
-    struct err ignored = { 0 };
+    return err->kind == ERR_NOT_FOUND || err->sys == ENOTDIR || err->sys == ELOOP;
+}
+
+/* 0 with *out NULL for what is absent, else the failure. */
+static int absent_or_fail(struct err *err)
+{
+    if (!is_absent(err))
+        return -1;
+    err_clear(err);
+    return 0;
+}
+
+/* `path` with its symlinked folders resolved inside the root, the last part too when `follows`;
+ * *out NULL when nothing is there. */
+static int resolve(const struct tree *t, const char *path, bool follows, char **out,
+                   struct err *err)
+{
     AUTO_FD int fd = -1, self = -1;
     const char *name;
-    if (follows || !*path)
-        return fs_open_in_root(t->root_fd, *path ? path : ".", O_PATH, 0, &fd, &ignored)
-                   ? NULL
-                   : real_path(t, fd);
-    if (open_parent(t, path, &fd, &name, &ignored) ||
-        fs_open(fd, name, O_PATH | O_NOFOLLOW, 0, &self, &ignored))
-        return NULL;
+    *out = NULL;
+    if (follows || !*path) {
+        if (fs_open_in_root(t->root_fd, *path ? path : ".", O_PATH, 0, &fd, err))
+            return absent_or_fail(err);
+        *out = real_path(t, fd);
+        return 0;
+    }
+    if (open_parent(t, path, &fd, &name, err) ||
+        fs_open(fd, name, O_PATH | O_NOFOLLOW, 0, &self, err))
+        return absent_or_fail(err);
     AUTO_FREE char *parent = real_path(t, fd);
-    if (!parent)
-        return NULL;
-    return *parent ? xasprintf("%s/%s", parent, name) : xstrdup(name);
+    if (parent)
+        *out = *parent ? xasprintf("%s/%s", parent, name) : xstrdup(name);
+    return 0;
 }
 
 /* All names that the pattern's parts match, one part at a time; `done` is what is decided already.
@@ -253,9 +293,8 @@ static int expand(const struct tree *t, const char *done, struct span rest, stru
     }
     AUTO_FD int fd = -1;
     AUTO_VALUE(str_list_clear) struct str_list names = { 0 };
-    struct err absent = { 0 };
-    if (fs_open_in_root(t->root_fd, *done ? done : ".", O_RDONLY | O_DIRECTORY, 0, &fd, &absent))
-        return 0;
+    if (fs_open_in_root(t->root_fd, *done ? done : ".", O_RDONLY | O_DIRECTORY, 0, &fd, err))
+        return absent_or_fail(err);
     if (fs_list(fd, ".", &names, err))
         return err_wrap(err, "list %s", done);
     vec_each (&names, name) {
@@ -292,8 +331,10 @@ int tree_find(const struct tree *t, const char *path, bool has_wildcards, bool f
         return -1;
     size_t first = out->n;
     vec_each (&found, one) {
-        AUTO_FREE char *real = resolve(t, *one, follows);
-        if (real && shows(t, real, NULL) && !str_list_has(out, real))
+        AUTO_FREE char *real = NULL;
+        if (resolve(t, *one, follows, &real, err))
+            return err_wrap(err, "find %s", path);
+        if (real && shows(t, real) && !str_list_has(out, real))
             str_list_push(out, real);
     }
     if (out->n > first)

@@ -38,22 +38,37 @@ bool tree_hides(const struct tree *t, const char *path, int *line);
 
 struct tree_entry {
     const char *path; /* relative to the tree's root, clean; "" the root */
+    int dir_fd;       /* the folder that holds it, open (perhaps with O_PATH) while it is visited */
+    const char *name; /* in that folder; "." the root */
     struct node_stat stat;
 };
-/* Walks what is below `path` (that itself first), folders before their content, names sorted
- * bytewise; symlinks are not followed; hidden entries are left out, but folders on the way to
- * entries that are not hidden are there.  `visit` returns 0 to go on, 1 to leave out a folder's
- * content, -1 with `err` set to end. */
+/* Returns 0 to go on, 1 to leave out a folder's content, -1 with `err` set to end. */
 typedef int (*tree_visit_fn)(void *arg, const struct tree_entry *e, struct err *err);
-NODISCARD int tree_walk(const struct tree *t, const char *path, tree_visit_fn visit, void *arg,
-                        const struct cancel *cancel, struct err *err);
+
+struct tree_walk {
+    tree_visit_fn visit;
+    void *arg;
+    /* Patterns relative to the start, which itself is never left out; each may be NULL: all, none.
+     */
+    const struct pattern_list *include, *exclude;
+    const struct cancel *cancel;
+};
+/* Walks what is below `path` (that itself first), folders before their content, names sorted
+ * bytewise; symlinks are not followed; what is hidden or filtered out is left out, but folders on
+ * the way to something that is not are there. */
+NODISCARD int tree_walk(const struct tree *t, const char *path, const struct tree_walk *how,
+                        struct err *err);
 
 /* Finds what a COPY source names: `path` with or without wildcards (Go's filepath.Match, per
  * component), the last component's symlink followed when `follows` (inside the root).  Gives clean
- * relative paths, sorted; none is no error. */
+ * relative paths, sorted, no folder on the way a symlink; none is no error.  Fails: INVALID
+ * (pattern), DENIED, SYSTEM. */
 NODISCARD int tree_find(const struct tree *t, const char *path, bool has_wildcards, bool follows,
                         struct str_list *out, struct err *err);
 
+/* Sockets count as not there; fifos and devices are never opened.  A folder's own attributes are
+ * left out by is_contents_only.  Fails: CORRUPT when a file changes its size meanwhile; DENIED,
+ * SYSTEM, CANCELED. */
 struct tree_digest_options {
     const struct str_list *include, *exclude; /* patterns relative to the path; may be NULL */
     bool is_contents_only;                    /* of a folder: what is in it, not itself */

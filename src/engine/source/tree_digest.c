@@ -3,22 +3,30 @@
  * Entries come in the order of the walk, in batches: the contents of a batch's files are looked up
  * in the index or hashed on the pool, then the batch goes into the digest entry by entry.  So
  * memory is bounded, files are read side by side, and the result is a function of the tree alone.
- */
+ * A batch keeps the folders of its entries open: a file costs open, read and close there, and no
+ * path is resolved twice. */
+#include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/core/limits.h"
 #include "base/core/mem.h"
 #include "base/sys/fs.h"
 #include "engine/source/internal.h"
 
-enum { BATCH = 2048, GRAIN_NS = 50 * 1000 * 1000 };
+/* BATCH_FOLDERS: several digests at once stay far below the usual 1024 descriptors. */
+enum { BATCH = 2048, BATCH_FOLDERS = 64, FILES_PER_TASK = 32, CHUNK = 128 * 1024 };
+enum { GRAIN_NS = 50 * 1000 * 1000 };
 
 struct item {
-    char *path; /* owned */
+    char *path;       /* owned */
+    const char *name; /* within path, or "." */
+    int dir_fd;       /* borrowed from the batch's folders */
     struct node_stat stat;
     struct digest content; /* of a regular file, once known */
 };
@@ -33,6 +41,10 @@ struct digesting {
         struct item *items;
         size_t n, cap;
     } batch;
+    struct {
+        int *items; /* owned descriptors; the last holds the last item */
+        size_t n, cap;
+    } folders;
 };
 
 static void drop_batch(struct digesting *d)
@@ -40,12 +52,16 @@ static void drop_batch(struct digesting *d)
     vec_each (&d->batch, item)
         free(item->path);
     d->batch.n = 0;
+    vec_each (&d->folders, fd)
+        close(*fd);
+    d->folders.n = 0;
 }
 
 static void digesting_clear(struct digesting *d)
 {
     drop_batch(d);
     vec_clear(&d->batch);
+    vec_clear(&d->folders);
     hasher_free(d->hasher);
     pattern_list_free(d->include);
     pattern_list_free(d->exclude);
@@ -53,57 +69,86 @@ static void digesting_clear(struct digesting *d)
 
 /* ---- contents ---- */
 
+/* A run of files that one thread reads. */
 struct file_task {
     const struct digesting *digesting;
-    struct item *item;
+    struct item **items;
+    size_t n;
 };
 
-static int hash_file(void *arg, struct err *err)
+/* As many bytes as the file had when it was looked at: its size is in the digest too. */
+static int hash_bytes(int fd, uint64_t size, char *chunk, struct digest *out, struct err *err)
 {
-    struct file_task *task = arg;
-    struct item *item = task->item;
-    AUTO_FD int fd = -1;
-    if (cancel_check(task->digesting->options->cancel, err))
-        return -1;
-    if (fs_open_in_root(task->digesting->tree->root_fd, item->path, O_RDONLY | O_NOFOLLOW, 0, &fd,
-                        err))
-        return err_wrap(err, "hash");
-    AUTO(reader_close) struct reader *file = reader_of_fd(fd, false);
-    AUTO(writer_close) struct writer *sink = writer_hashing(NULL, DIGEST_SHA256);
-    if (stream_copy(file, sink, NULL, err))
-        return err_wrap(err, "hash %s", item->path);
-    item->content = writer_hashing_digest(sink);
+    AUTO(hasher_free) struct hasher *h = hasher_new(DIGEST_SHA256);
+    for (uint64_t left = size; left > 0;) {
+        ssize_t n = read(fd, chunk, left < CHUNK ? (size_t)left : CHUNK);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_sys(err, "read");
+        if (n == 0)
+            return err_set(err, ERR_CORRUPT, "it became shorter while it was read");
+        hasher_update(h, span_bytes(chunk, (size_t)n));
+        left -= (uint64_t)n;
+    }
+    *out = hasher_final(h);
     return 0;
 }
 
-static int hash_files(struct digesting *d, struct file_task *tasks, size_t n, struct err *err)
+static int hash_files(void *arg, struct err *err)
 {
-    if (!d->options->pool || n < 2) {
-        for (size_t i = 0; i < n; i++)
-            if (hash_file(&tasks[i], err))
-                return -1;
-        return 0;
+    struct file_task *task = arg;
+    AUTO_FREE char *chunk = xmalloc(CHUNK);
+    for (size_t i = 0; i < task->n; i++) {
+        struct item *item = task->items[i];
+        AUTO_FD int fd = -1;
+        if (cancel_check(task->digesting->options->cancel, err))
+            return -1;
+        if (fs_open(item->dir_fd, item->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, &fd, err) ||
+            hash_bytes(fd, item->stat.size, chunk, &item->content, err))
+            return err_wrap(err, "hash %s", item->path);
     }
-    AUTO(task_group_free) struct task_group *g = task_group_new(d->options->pool, 0);
-    for (size_t i = 0; i < n; i++)
-        task_group_add(g, hash_file, &tasks[i]);
+    return 0;
+}
+
+static int hash_missing(struct digesting *d, struct item **missing, size_t n, struct err *err)
+{
+    struct pool *pool = d->options->pool;
+    if (!pool || n <= FILES_PER_TASK) {
+        struct file_task all = { .digesting = d, .items = missing, .n = n };
+        return hash_files(&all, err);
+    }
+    size_t n_tasks = (n + FILES_PER_TASK - 1) / FILES_PER_TASK;
+    AUTO_FREE struct file_task *tasks = xcalloc(n_tasks, sizeof *tasks);
+    AUTO(task_group_free) struct task_group *g = task_group_new(pool, 0);
+    for (size_t i = 0; i < n_tasks; i++) {
+        size_t first = i * FILES_PER_TASK, rest = n - first;
+        tasks[i] = (struct file_task){ .digesting = d,
+                                       .items = missing + first,
+                                       .n = rest < FILES_PER_TASK ? rest : FILES_PER_TASK };
+        task_group_add(g, hash_files, &tasks[i]);
+    }
     return task_group_wait(g, err);
 }
 
-static int look_up(struct digesting *d, struct file_task *tasks, size_t *n_missing, struct err *err)
+static int look_up(struct digesting *d, struct item **missing, size_t *n_missing, struct err *err)
 {
     struct store *st = d->tree->store;
     *n_missing = 0;
-    vec_each (&d->batch, item) {
+    if (st && index_begin(st, err))
+        return -1;
+    int status = 0;
+    for (size_t i = 0; i < d->batch.n && status == 0; i++) {
+        struct item *item = &d->batch.items[i];
         bool is_there = false;
         if (!S_ISREG(item->stat.mode))
             continue;
-        if (st && index_find(st, &item->stat, &item->content, &is_there, err))
-            return -1;
+        if (st)
+            status = index_find(st, &item->stat, &item->content, &is_there, err);
         if (!is_there)
-            tasks[(*n_missing)++] = (struct file_task){ .digesting = d, .item = item };
+            missing[(*n_missing)++] = item;
     }
-    return 0;
+    return (st && index_end(st, err)) || status ? -1 : 0;
 }
 
 /* A file changed within the clock's grain of being read may change again without its times telling.
@@ -114,7 +159,7 @@ static bool is_settled(const struct node_stat *s, int64_t now_ns)
     return changed < now_ns - GRAIN_NS;
 }
 
-static int remember(struct digesting *d, const struct file_task *tasks, size_t n, int64_t now_ns,
+static int remember(struct digesting *d, struct item *const *read, size_t n, int64_t now_ns,
                     struct err *err)
 {
     struct store *st = d->tree->store;
@@ -124,20 +169,20 @@ static int remember(struct digesting *d, const struct file_task *tasks, size_t n
         return -1;
     int status = 0;
     for (size_t i = 0; i < n && status == 0; i++)
-        if (is_settled(&tasks[i].item->stat, now_ns))
-            status = index_put(st, &tasks[i].item->stat, &tasks[i].item->content, err);
+        if (is_settled(&read[i]->stat, now_ns))
+            status = index_put(st, &read[i]->stat, &read[i]->content, err);
     return index_end(st, err) || status ? -1 : 0;
 }
 
 static int find_contents(struct digesting *d, struct err *err)
 {
-    AUTO_FREE struct file_task *tasks = xcalloc(d->batch.n + 1, sizeof *tasks);
+    AUTO_FREE struct item **missing = xcalloc(d->batch.n + 1, sizeof *missing);
     struct timespec now;
     size_t n_missing = 0;
     clock_gettime(CLOCK_REALTIME, &now);
-    if (look_up(d, tasks, &n_missing, err) || hash_files(d, tasks, n_missing, err))
+    if (look_up(d, missing, &n_missing, err) || hash_missing(d, missing, n_missing, err))
         return -1;
-    return remember(d, tasks, n_missing, now.tv_sec * 1000000000 + now.tv_nsec, err);
+    return remember(d, missing, n_missing, now.tv_sec * 1000000000 + now.tv_nsec, err);
 }
 
 /* ---- entries ---- */
@@ -152,16 +197,14 @@ static void hash_number(struct hasher *h, uint64_t n)
 
 static int hash_target_and_capability(struct digesting *d, const struct item *item, struct err *err)
 {
-    int root = d->tree->root_fd;
-    const char *path = *item->path ? item->path : ".";
     AUTO_FREE char *target = NULL;
     AUTO_VALUE(buf_clear) struct buf capability = { 0 };
     buf_init(&capability, LIMIT_XATTR_VALUE);
     bool has_capability = false;
-    if (S_ISLNK(item->stat.mode) && fs_read_link(root, path, &target, err))
+    if (S_ISLNK(item->stat.mode) && fs_read_link(item->dir_fd, item->name, &target, err))
         return -1;
     if (S_ISREG(item->stat.mode) && !d->tree->is_context &&
-        node_get_capability(root, path, &capability, &has_capability, err))
+        node_get_capability(item->dir_fd, item->name, &capability, &has_capability, err))
         return -1;
     hasher_update_framed(d->hasher, span_of(target));
     hasher_update_framed(d->hasher, buf_span(&capability));
@@ -197,29 +240,51 @@ static int flush(struct digesting *d, struct err *err)
     return 0;
 }
 
-static bool is_wanted(const struct digesting *d, const char *relative, bool is_folder)
+/* Whether `path` and the last item lie in the same folder, whose descriptor is kept then. */
+static bool is_in_last_folder(const struct digesting *d, const char *path)
 {
-    if (!*relative)
-        return true;
-    if (d->exclude && pattern_list_excludes(d->exclude, relative, NULL))
-        return is_folder && !pattern_list_prunes(d->exclude, relative);
-    if (d->include && !pattern_list_excludes(d->include, relative, NULL))
-        return is_folder && pattern_list_reaches(d->include, relative);
-    return true;
+    if (d->batch.n == 0)
+        return false;
+    const char *last = d->batch.items[d->batch.n - 1].path;
+    const char *slash = strrchr(path, '/'), *last_slash = strrchr(last, '/');
+    size_t len = slash ? (size_t)(slash - path) : 0;
+    size_t last_len = last_slash ? (size_t)(last_slash - last) : 0;
+    return *path && *last && !slash == !last_slash && len == last_len &&
+           memcmp(path, last, len) == 0;
+}
+
+static int add_item(struct digesting *d, const struct tree_entry *e, struct err *err)
+{
+    if (!is_in_last_folder(d, e->path)) {
+        int fd = fcntl(e->dir_fd, F_DUPFD_CLOEXEC, 0);
+        if (fd < 0)
+            return err_sys(err, "hash %s: keep its folder open", e->path);
+        *vec_push(&d->folders) = fd;
+    }
+    struct item *item = vec_push(&d->batch);
+    *item = (struct item){ .path = xstrdup(e->path),
+                           .dir_fd = d->folders.items[d->folders.n - 1],
+                           .stat = e->stat };
+    const char *slash = strrchr(item->path, '/');
+    item->name = slash ? slash + 1 : *item->path ? item->path : ".";
+    return d->batch.n >= BATCH || d->folders.n >= BATCH_FOLDERS ? flush(d, err) : 0;
 }
 
 static int take(void *arg, const struct tree_entry *e, struct err *err)
 {
     struct digesting *d = arg;
-    size_t n_path = strlen(e->path);
-    const char *relative = n_path < d->n_prefix ? "" : e->path + d->n_prefix;
-    bool is_folder = S_ISDIR(e->stat.mode);
-    if (!is_wanted(d, relative, is_folder))
-        return 1;
-    if (S_ISSOCK(e->stat.mode) || (!*relative && is_folder && d->options->is_contents_only))
+    bool is_start = strlen(e->path) < d->n_prefix || !*e->path;
+    if (S_ISSOCK(e->stat.mode) ||
+        (is_start && S_ISDIR(e->stat.mode) && d->options->is_contents_only))
         return 0;
-    *vec_push(&d->batch) = (struct item){ .path = xstrdup(e->path), .stat = e->stat };
-    return d->batch.n >= BATCH ? flush(d, err) : 0;
+    return add_item(d, e, err);
+}
+
+static int read_patterns(const struct str_list *texts, struct pattern_list **out, struct err *err)
+{
+    if (!texts || texts->n == 0)
+        return 0;
+    return pattern_list_of((const char *const *)texts->items, texts->n, out, err);
 }
 
 int tree_digest(const struct tree *t, const char *path, const struct tree_digest_options *o,
@@ -228,13 +293,12 @@ int tree_digest(const struct tree *t, const char *path, const struct tree_digest
     AUTO_VALUE(digesting_clear) struct digesting d = { .tree = t, .options = o };
     d.hasher = hasher_new(DIGEST_SHA256);
     d.n_prefix = *path ? strlen(path) + 1 : 0;
-    if (o->include && o->include->n > 0 &&
-        pattern_list_of((const char *const *)o->include->items, o->include->n, &d.include, err))
+    if (read_patterns(o->include, &d.include, err) || read_patterns(o->exclude, &d.exclude, err))
         return -1;
-    if (o->exclude && o->exclude->n > 0 &&
-        pattern_list_of((const char *const *)o->exclude->items, o->exclude->n, &d.exclude, err))
-        return -1;
-    if (tree_walk(t, path, take, &d, o->cancel, err) || flush(&d, err))
+    struct tree_walk how = {
+        .visit = take, .arg = &d, .include = d.include, .exclude = d.exclude, .cancel = o->cancel
+    };
+    if (tree_walk(t, path, &how, err) || flush(&d, err))
         return -1;
     *out = hasher_final(d.hasher);
     return 0;
