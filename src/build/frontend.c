@@ -47,7 +47,8 @@ int recipe_read(const struct build_request *q, struct recipe *out, struct err *e
     AUTO_FREE char *path = find_dockerfile(q);
     const char *slash = strrchr(path, '/');
     out->name = xstrdup(slash ? slash + 1 : path);
-    out->folder = slash ? xstrndup(path, (size_t)(slash - path)) : xstrdup(".");
+    out->folder =
+        !slash ? xstrdup(".") : xstrndup(path, slash == path ? 1 : (size_t)(slash - path));
     if (fs_read_file(AT_FDCWD, path, &out->text, err) == 0)
         return 0;
     err_wrap(err, "read the Dockerfile");
@@ -78,12 +79,19 @@ static int resolve_image(void *arg, const struct reference *ref, const struct pl
     return 0;
 }
 
+/* The folder that the front end means; NULL for a context that is none. */
 static const char *folder_of_context(const struct asked *a, const char *context)
 {
     if (strcmp(context, "context") == 0)
         return a->request->context;
-    const char *named = map_find_str(&a->request->named_contexts, context);
-    return named && strncmp(named, "local:", 6) == 0 ? named + 6 : named;
+    if (strcmp(context, "dockerfile") == 0) /* need not be in the context */
+        return a->recipe->folder;
+    map_each (&a->request->named_contexts, e) {
+        const char *value = e->value;
+        if (strncmp(value, "local:", 6) == 0 && strcmp(value + 6, context) == 0)
+            return value + 6;
+    }
+    return NULL;
 }
 
 static int read_context_file(void *arg, const char *context, const char *path, struct buf *out,
@@ -91,11 +99,7 @@ static int read_context_file(void *arg, const char *context, const char *path, s
 {
     struct asked *a = arg;
     const char *folder = folder_of_context(a, context);
-    AUTO_FREE char *beside = xasprintf("%s.dockerignore", a->recipe->name);
     *is_there = false;
-    /* NAME.dockerignore stands beside the Dockerfile, which need not be in the context. */
-    if (strcmp(context, "context") == 0 && strcmp(path, beside) == 0)
-        folder = a->recipe->folder;
     if (!folder)
         return 0;
     AUTO_FD int fd = -1, file = -1;
