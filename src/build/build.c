@@ -198,6 +198,7 @@ static int solve_part(struct run *r, struct part *part, struct err *err)
                              .sandbox = e->sandbox,
                              .pool = e->pool,
                              .ids = e->ids,
+                             .seal = export_seal_options(&r->host, &q->exports.items[0]),
                              .secrets = q->secrets,
                              .n_secrets = q->n_secrets };
     list_contexts(r, arena, &o);

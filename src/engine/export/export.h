@@ -75,6 +75,8 @@ struct export_result {
 };
 void export_result_clear(struct export_result *r);
 
+/* How layers are sealed for an output. */
+struct seal_options export_seal_options(const struct export_host *h, const struct export_spec *s);
 /* Seals the layers of a snapshot that is going to be exported so, those that are there already;
  * errors are kept for the export.  For engine's eagerness: called as results come in. */
 NODISCARD int export_seal(const struct export_host *h, const struct export_spec *s,

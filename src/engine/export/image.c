@@ -19,7 +19,7 @@ void made_image_clear(struct made_image *m)
     descriptor_clear(&m->config);
 }
 
-static struct seal_options seal_options_of(const struct export_host *h, const struct export_spec *s)
+struct seal_options export_seal_options(const struct export_host *h, const struct export_spec *s)
 {
     bool rewrites = h->has_epoch && s->rewrites_times != 0;
     return (struct seal_options){ .compression = s->compression,
@@ -33,7 +33,7 @@ static struct seal_options seal_options_of(const struct export_host *h, const st
 int export_seal(const struct export_host *h, const struct export_spec *s, struct snapshot *snapshot,
                 struct err *err)
 {
-    struct seal_options o = seal_options_of(h, s);
+    struct seal_options o = export_seal_options(h, s);
     AUTO_VALUE(layer_ref_clear) struct layer_ref sealed = { 0 };
     if (s->type == EXPORT_LOCAL || s->type == EXPORT_TAR || s->type == EXPORT_CACHEONLY ||
         !snapshot)
@@ -58,7 +58,7 @@ static int seal_one(void *arg, struct err *err)
 static int seal_all(const struct export_host *h, const struct export_spec *s, struct made_image *m,
                     struct err *err)
 {
-    struct seal_options o = seal_options_of(h, s);
+    struct seal_options o = export_seal_options(h, s);
     AUTO_FREE struct seal_task *tasks = xcalloc(m->layers.n + 1, sizeof *tasks);
     AUTO(task_group_free) struct task_group *g = task_group_new(h->pool, 0);
     for (size_t i = 0; i < m->layers.n; i++) {

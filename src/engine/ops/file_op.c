@@ -19,39 +19,6 @@
 
 /* ---- keys ---- */
 
-/* The first field of a message, when it is length-delimited and its tag one byte, as those of an
- * operation are; else all. */
-static struct span first_field(struct span bytes)
-{
-    enum { TYPE = 7, LENGTH_DELIMITED = 2, LENGTH_BYTES = 5 };
-    uint64_t len = 0;
-    size_t at = 1;
-    if ((bytes.ptr[0] & (TYPE | 0x80)) != LENGTH_DELIMITED)
-        return bytes;
-    for (unsigned shift = 0; at < bytes.len && at <= LENGTH_BYTES; shift += 7) {
-        uint8_t byte = (uint8_t)bytes.ptr[at++];
-        len |= (uint64_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80))
-            break;
-    }
-    return span_first(bytes, at + len);
-}
-
-/* The operation's bytes without its inputs (field 1 of the message): all that decides the result
- * but what is read. */
-static struct digest hash_without_inputs(struct span bytes)
-{
-    AUTO(hasher_free) struct hasher *h = hasher_new(DIGEST_SHA256);
-    hasher_update_framed(h, SPAN("file"));
-    while (bytes.len > 0) {
-        struct span field = first_field(bytes);
-        if ((uint8_t)bytes.ptr[0] != (1 << 3 | 2))
-            hasher_update_framed(h, field);
-        bytes = span_skip(bytes, field.len);
-    }
-    return hasher_final(h);
-}
-
 static bool is_changed_input(const struct vertex *v, size_t i)
 {
     for (size_t k = 0; k < v->file.n_actions; k++)
@@ -78,7 +45,7 @@ static int file_key(void *arg, const struct vertex *v, struct arena *a, struct o
     bool *by_content = arena_alloc(a, v->n_inputs + 1);
     for (size_t i = 0; i < v->n_inputs; i++)
         by_content[i] = !is_changed_input(v, i) && !is_owner_input(v, i);
-    *out = (struct op_key){ .digest = hash_without_inputs(v->encoded), .by_content = by_content };
+    *out = (struct op_key){ .digest = hash_without_inputs(v), .by_content = by_content };
     return 0;
 }
 

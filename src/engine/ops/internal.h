@@ -18,12 +18,16 @@ struct result *result_of_tree(struct tree *tree, struct pattern_list *ignore);
 struct ops {
     struct ops_options o;
     struct op_table table;
-    struct op_impl source, exec, file;
+    struct op_impl source, exec, file, merge, diff;
 };
 
 void source_impl_init(struct op_impl *impl, struct ops *ops);
 void exec_impl_init(struct op_impl *impl, struct ops *ops);
 void file_impl_init(struct op_impl *impl, struct ops *ops);
+void merge_impl_init(struct op_impl *impl, struct ops *ops);
+void diff_impl_init(struct op_impl *impl, struct ops *ops);
+/* The operation's bytes without its inputs: all that decides the result but what is read. */
+struct digest hash_without_inputs(const struct vertex *v);
 
 /* A result opened for reading: its tree, and the view that is under it. */
 struct opened {

@@ -34,7 +34,8 @@ struct ops_options {
     size_t n_contexts;
     const struct secret_option *secrets;
     size_t n_secrets;
-    const char *resolv_conf; /* text; NULL: the host's */
+    struct seal_options seal; /* of layers that merge and diff make blobs of */
+    const char *resolv_conf;  /* text; NULL: the host's */
 };
 struct ops; /* all of options is borrowed */
 struct ops *ops_new(const struct ops_options *o);

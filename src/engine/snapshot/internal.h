@@ -38,6 +38,7 @@ struct snapshot {
     char *id;
     size_t depth;
     bool is_step;           /* made here; else a layer of an image */
+    int64_t created_s;      /* of steps; else 0 */
     struct digest diff_id;  /* of images' layers, and of steps that have a tar; else not set */
     char *origin;           /* or NULL */
     struct descriptor blob; /* media_type NULL: none; of a step: its uncompressed tar */
@@ -54,6 +55,7 @@ struct snapshot {
 struct record {
     char *id, *parent, *origin, *form, *folder;
     bool is_step;
+    int64_t created_s;      /* of steps; else 0 */
     struct layer_ref layer; /* blob.media_type NULL: none; diff_id may be not set */
 };
 void record_clear(struct record *r);
@@ -65,6 +67,7 @@ NODISCARD int record_add(struct db *db, const struct record *r, struct err *err)
 NODISCARD int record_set_folder(struct db *db, const char *id, const char *folder, bool *was_set,
                                 struct err *err);
 NODISCARD int record_set_origin(struct db *db, const char *id, const char *origin, struct err *err);
+NODISCARD int record_set_created(struct db *db, const char *id, int64_t created_s, struct err *err);
 NODISCARD int record_drop(struct db *db, const char *id, struct err *err);
 NODISCARD int record_has_folder(struct db *db, const char *folder, bool *out, struct err *err);
 
@@ -101,6 +104,9 @@ void snapshots_wait(struct snapshots *s); /* for a change, 50 ms at most; the lo
 /* Makes the node of a record, or finds it.  Takes `parent`. */
 struct snapshot *node_of_record(struct snapshots *s, const struct record *r,
                                 struct snapshot *parent);
+/* Makes, or finds, the layer of an image on top of `parent`, which it takes; in a transaction. */
+NODISCARD int layer_node(struct snapshots *s, const struct layer_ref *layer, const char *origin,
+                         struct snapshot *parent, struct snapshot **out, struct err *err);
 /* The object's needs: parent, and `blob` when not NULL. */
 NODISCARD int node_put_object(struct snapshot *s, uint64_t size, const struct digest *blob,
                               struct err *err);

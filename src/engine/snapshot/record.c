@@ -12,8 +12,8 @@
 
 static const char schema[] =
     "CREATE TABLE IF NOT EXISTS snapshot (id TEXT PRIMARY KEY, parent TEXT, is_step INTEGER NOT "
-    "NULL, diff_id TEXT, origin TEXT, layer TEXT, form TEXT NOT NULL, folder TEXT UNIQUE)"
-    " WITHOUT ROWID;"
+    "NULL, diff_id TEXT, origin TEXT, layer TEXT, form TEXT NOT NULL, folder TEXT UNIQUE,"
+    " created_s INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS snapshot_layer (id TEXT NOT NULL, compression TEXT NOT NULL,"
     " level INTEGER NOT NULL, epoch TEXT NOT NULL, diff_id TEXT NOT NULL, digest TEXT NOT NULL,"
     " layer TEXT NOT NULL, PRIMARY KEY (id, compression, level, epoch)) WITHOUT ROWID;";
@@ -64,10 +64,11 @@ static int read_layer(const char *blob, const char *diff_id, struct layer_ref *o
 int record_find(struct db *db, const char *id, struct record *out, bool *is_there, struct err *err)
 {
     AUTO(query_close) struct query *q = NULL;
-    if (query_open(db,
-                   "SELECT parent, is_step, diff_id, origin, layer, form, folder FROM snapshot"
-                   " WHERE id = ?1",
-                   &q, err))
+    if (query_open(
+            db,
+            "SELECT parent, is_step, diff_id, origin, layer, form, folder, created_s FROM snapshot"
+            " WHERE id = ?1",
+            &q, err))
         return -1;
     query_text(q, 1, id);
     if (query_step(q, is_there, err))
@@ -81,6 +82,7 @@ int record_find(struct db *db, const char *id, struct record *out, bool *is_ther
         .origin = xstrdup_or_null(query_get_text(q, 3)),
         .form = xstrdup_or_null(query_get_text(q, 5)),
         .folder = xstrdup_or_null(query_get_text(q, 6)),
+        .created_s = query_get_int(q, 7),
     };
     if (read_layer(query_get_text(q, 4), query_get_text(q, 2), &out->layer, err)) {
         record_clear(out);
@@ -96,7 +98,7 @@ int record_add(struct db *db, const struct record *r, struct err *err)
     struct digest_text diff_id = digest_text(&r->layer.diff_id);
     if (query_open(db,
                    "INSERT INTO snapshot (id, parent, is_step, diff_id, origin, layer, form,"
-                   " folder) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                   " folder, created_s) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                    &q, err))
         return -1;
     query_text(q, 1, r->id);
@@ -107,6 +109,7 @@ int record_add(struct db *db, const struct record *r, struct err *err)
     query_text(q, 6, blob);
     query_text(q, 7, r->form);
     query_text(q, 8, r->folder);
+    query_int(q, 9, r->created_s);
     bool has_row;
     return query_step(q, &has_row, err);
 }
@@ -132,6 +135,16 @@ int record_set_origin(struct db *db, const char *id, const char *origin, struct 
         return -1;
     query_text(q, 1, id);
     query_text(q, 2, origin);
+    return query_run(q, err);
+}
+
+int record_set_created(struct db *db, const char *id, int64_t created_s, struct err *err)
+{
+    struct query *q = NULL;
+    if (query_open(db, "UPDATE snapshot SET created_s = ?2 WHERE id = ?1", &q, err))
+        return -1;
+    query_text(q, 1, id);
+    query_int(q, 2, created_s);
     return query_run(q, err);
 }
 

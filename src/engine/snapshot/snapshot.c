@@ -169,6 +169,11 @@ struct snapshot *snapshot_parent(const struct snapshot *s)
     return s->parent;
 }
 
+int64_t snapshot_created_s(const struct snapshot *s)
+{
+    return s->created_s;
+}
+
 size_t snapshot_depth(const struct snapshot *s)
 {
     return s ? s->depth : 0;
@@ -191,6 +196,7 @@ static struct snapshot *node_new(struct snapshots *s, const struct record *r,
         .id = xstrdup(r->id),
         .depth = snapshot_depth(parent) + 1,
         .is_step = r->is_step,
+        .created_s = r->created_s,
         .diff_id = r->layer.diff_id,
         .origin = xstrdup_or_null(r->origin),
         .folder = xstrdup_or_null(r->folder),
@@ -243,9 +249,8 @@ static char *chain_name(const struct snapshots *s, const char *below, const stru
     return xasprintf(PREFIX "%s", digest_hex(&d).s);
 }
 
-/* Finds or adds the layer's record and makes its node; takes `parent`. */
-static int layer_node(struct snapshots *s, const struct layer_ref *layer, const char *origin,
-                      struct snapshot *parent, struct snapshot **out, struct err *err)
+int layer_node(struct snapshots *s, const struct layer_ref *layer, const char *origin,
+               struct snapshot *parent, struct snapshot **out, struct err *err)
 {
     AUTO(snapshot_unref) struct snapshot *below = parent;
     AUTO_VALUE(record_clear) struct record r = { 0 };
@@ -267,7 +272,8 @@ static int layer_node(struct snapshots *s, const struct layer_ref *layer, const 
         return -1;
     }
     AUTO(snapshot_unref) struct snapshot *node = node_of_record(s, &r, STEAL(below));
-    if (!is_there && node_put_object(node, 0, NULL, err))
+    /* A layer that came from nowhere else needs its blob here. */
+    if (!is_there && node_put_object(node, 0, origin ? NULL : &layer->blob.digest, err))
         return -1;
     *out = STEAL(node);
     return 0;

@@ -60,7 +60,7 @@ void snapshot_unref(struct snapshot *s);
 DEFINE_AUTO(struct snapshot, snapshot_unref)
 const char *snapshot_id(const struct snapshot *s);
 struct snapshot *snapshot_parent(const struct snapshot *s); /* borrowed; NULL: scratch */
-/* When it was made, in seconds since 1970; of an image's layer 0. */
+/* When a step made it, in seconds since 1970; else 0. */
 int64_t snapshot_created_s(const struct snapshot *s);
 size_t snapshot_depth(const struct snapshot *s); /* layers; 0 for NULL */
 
@@ -114,5 +114,12 @@ NODISCARD int snapshot_seal(struct snapshots *all, struct snapshot *s, const str
 NODISCARD int snapshot_fetch_blob(struct snapshots *all, struct snapshot *s,
                                   const struct descriptor *blob, const struct cancel *cancel,
                                   struct err *err);
+/* The layers of `upper` (NULL: none) on top of `base` (NULL: scratch), nothing of which is looked
+ * at: each is sealed as `o` says and stands for itself from then on.  Of `from` (an ancestor of
+ * `upper`, NULL: scratch) and below nothing is taken.  Fails: INVALID when `from` is no ancestor.
+ */
+NODISCARD int snapshot_stack(struct snapshots *all, struct snapshot *base, struct snapshot *from,
+                             struct snapshot *upper, const struct seal_options *o,
+                             struct snapshot **out, struct err *err);
 /* Where the layer came from, for mounting across repositories; NULL for one made here. */
 const char *snapshot_origin(const struct snapshot *s);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/sys/fs.h"
@@ -69,6 +70,7 @@ static int keep(struct work *w, const struct commit *c, struct snapshot **out, s
         .id = random_text("snapshot:step-", 16),
         .parent = xstrdup_or_null(w->parent ? w->parent->id : NULL),
         .is_step = true,
+        .created_s = time(NULL),
         .form = xstrdup(s->form),
     };
     if (c->layer.blob.media_type)
