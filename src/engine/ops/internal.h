@@ -2,6 +2,7 @@
 #pragma once
 #include "base/codec/digest.h"
 #include "base/codec/pattern.h"
+#include "engine/ops/account.h"
 #include "engine/ops/ops.h"
 
 /* A snapshot, or the tree of a local source. */
@@ -38,23 +39,6 @@ struct opened {
 NODISCARD int result_open(struct ops *ops, struct result *r, const struct cancel *cancel,
                           struct opened *out, struct err *err);
 void opened_close(struct opened *o);
-
-/* ---- /etc/passwd and /etc/group of an image ---- */
-
-struct account {
-    uint32_t uid, gid;
-    char *home; /* owned; NULL: not known */
-    struct {
-        uint32_t *items; /* supplementary */
-        size_t n, cap;
-    } groups;
-};
-void account_clear(struct account *a);
-/* "", name, uid, name:group, uid:gid as USER has them.  A name that is not there is NOT_FOUND. */
-NODISCARD int account_find(int root_fd, const char *user, struct account *out, struct err *err);
-/* The uid and primary group of a name; false when it is not there or the file is missing. */
-bool account_find_user(int root_fd, const char *name, uint32_t *uid, uint32_t *gid);
-bool account_find_group(int root_fd, const char *name, uint32_t *gid);
 
 /* ---- file operations ---- */
 
