@@ -1,0 +1,67 @@
+/* cli/build.c - kiln build. */
+#include <unistd.h>
+
+#include "base/core/mem.h"
+#include "cli/build_flags.h"
+
+/* Runs it with a display around it, which is gone when this returns. */
+static int run_shown(struct cli *cli, const struct build_flags *f, const struct build_call *c,
+                     struct engine *e, struct build_result *r, struct err *err)
+{
+    AUTO(display_close) struct display *display = NULL;
+    const char *progress = f->progress ? f->progress : getenv("BUILDKIT_PROGRESS");
+    enum display_mode mode = f->quiet ? DISPLAY_QUIET : display_mode_parse(progress);
+    if (display_open(mode, "Building", STDERR_FILENO, &display, err))
+        return -1;
+    return build_run(e, &c->request, display_sink(display), cli->cancel, r, err);
+}
+
+static int run_call(struct cli *cli, const struct build_flags *f, const struct build_call *c,
+                    struct err *err)
+{
+    AUTO(engine_close) struct engine *e = NULL;
+    AUTO_VALUE(build_result_clear) struct build_result r = { 0 };
+    if (cli_engine(cli, true, NULL, &e, err))
+        return -1;
+    if (run_shown(cli, f, c, e, &r, err)) {
+        if (r.excerpt)
+            fputs(r.excerpt, stderr);
+        return -1;
+    }
+    build_report(cli, f, &c->request, &r, store_path(engine_store(e)));
+    return build_write_files(f, &c->request, &r, err);
+}
+
+static int run(struct cli *cli, const void *flags, struct err *err)
+{
+    struct build_call call = { 0 };
+    int status = build_call_make(flags, cli->args[0], &call, err);
+    if (status && err->kind == ERR_INVALID)
+        cli_misuse(cli, -1);
+    if (!status)
+        status = run_call(cli, flags, &call, err);
+    build_call_clear(&call);
+    return status;
+}
+
+const struct command command_build = {
+    .name = "build",
+    .args = "PATH|-",
+    .summary = "Builds an image from a Dockerfile",
+    .about =
+        "PATH is the build context, a folder.  A lone - takes the Dockerfile from stdin, with an\n"
+        "empty context.  Without --output, --push or --load the image is kept in the store under\n"
+        "its tags.\n\n"
+        "Nothing goes to stdout but the digest with --quiet, a summary with --format json, or an\n"
+        "output with dest=-.",
+    .examples = "kiln build -t registry.example.com/team/app:1.2 --push .\n"
+                "kiln build -t app -f build/Dockerfile --build-arg VERSION=1.2 --target release .\n"
+                "kiln build -o type=oci,dest=app.tar -t app .\n"
+                "kiln build -o bin .",
+    .flags = build_flags,
+    .flags_size = sizeof(struct build_flags),
+    .n_args_min = 1,
+    .n_args_max = 1,
+    .completes = COMPLETES_FOLDER,
+    .run = run,
+};

@@ -1,0 +1,272 @@
+/* cli/build_flags.c - see build_flags.h.  Names and meanings are docker buildx's. */
+#include "cli/build_flags.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/core/limits.h"
+#include "base/core/mem.h"
+#include "base/sys/fs.h"
+
+#define AT(field) offsetof(struct build_flags, field)
+const struct flag build_flags[] = {
+    { "tag", 't', FLAG_LIST, AT(tag), "NAME", "name of the image", NULL, COMPLETES_IMAGE },
+    { "file", 'f', FLAG_TEXT, AT(file), "FILE",
+      "the Dockerfile (default PATH/Dockerfile); -: stdin", NULL, COMPLETES_FILE },
+    { "build-arg", 0, FLAG_LIST, AT(build_arg), "KEY=VALUE",
+      "value of an ARG; KEY alone takes the environment's", NULL, COMPLETES_NOTHING },
+    { "target", 0, FLAG_TEXT, AT(target), "STAGE", "stage to build (default: the last)", NULL,
+      COMPLETES_NOTHING },
+    { "label", 0, FLAG_LIST, AT(label), "KEY=VALUE", "label of the image", NULL,
+      COMPLETES_NOTHING },
+    { "no-cache", 0, FLAG_SWITCH, AT(no_cache), NULL, "run every step anew", NULL,
+      COMPLETES_NOTHING },
+    { "no-cache-filter", 0, FLAG_LIST, AT(no_cache_filter), "STAGES",
+      "run every step of these stages anew", NULL, COMPLETES_NOTHING },
+    { "pull", 0, FLAG_SWITCH, AT(pull), NULL, "ask registries for newer base images", NULL,
+      COMPLETES_NOTHING },
+    { "push", 0, FLAG_SWITCH, AT(push), NULL, "the same as --output type=image,push=true", NULL,
+      COMPLETES_NOTHING },
+    { "load", 0, FLAG_SWITCH, AT(load), NULL,
+      "keep the image in the store, as happens without any output", NULL, COMPLETES_NOTHING },
+    { "output", 'o', FLAG_LIST, AT(output), "type=TYPE,...",
+      "where the result goes: image, oci, docker, local, tar", NULL, COMPLETES_FILE },
+    { "platform", 0, FLAG_LIST, AT(platform), "OS/ARCH,...", "platforms to build for", NULL,
+      COMPLETES_NOTHING },
+    { "progress", 0, FLAG_TEXT, AT(progress), "KIND", "how to show progress", DISPLAY_CHOICES,
+      COMPLETES_NOTHING },
+    { "quiet", 'q', FLAG_SWITCH, AT(quiet), NULL, "no progress; prints the digest", NULL,
+      COMPLETES_NOTHING },
+    { "iidfile", 0, FLAG_TEXT, AT(iidfile), "FILE", "write the image's id there", NULL,
+      COMPLETES_FILE },
+    { "metadata-file", 0, FLAG_TEXT, AT(metadata_file), "FILE",
+      "write digests and names there as JSON", NULL, COMPLETES_FILE },
+    { "secret", 0, FLAG_LIST, AT(secret), "id=ID,src=FILE",
+      "what RUN --mount=type=secret may read; or id=ID,env=NAME", NULL, COMPLETES_FILE },
+    { "network", 0, FLAG_TEXT, AT(network), "MODE", "of RUN steps", "default|none|host",
+      COMPLETES_NOTHING },
+    { "add-host", 0, FLAG_LIST, AT(add_host), "HOST:IP", "line of /etc/hosts in RUN steps", NULL,
+      COMPLETES_NOTHING },
+    { "build-context", 0, FLAG_LIST, AT(build_context), "NAME=PLACE",
+      "another context: a folder, docker-image://NAME", NULL, COMPLETES_FOLDER },
+    { 0 },
+};
+
+void build_call_clear(struct build_call *c)
+{
+    build_request_clear(&c->request);
+    vec_clear(&c->secrets);
+    str_list_clear(&c->texts);
+    buf_clear(&c->dockerfile);
+    if (c->empty_context)
+        rmdir(c->empty_context);
+    free(c->empty_context);
+}
+
+/* ---- lists ---- */
+
+static int take_pairs(const struct str_list *texts, const char *flag, bool asks_environment,
+                      struct map *out, struct err *err)
+{
+    vec_each (texts, text) {
+        struct span value = span_of(*text), key = span_cut(&value, '=');
+        AUTO_FREE char *name = span_dup(key);
+        const char *found = value.ptr ? value.ptr : asks_environment ? getenv(name) : "";
+        if (!key.len)
+            return err_set(err, ERR_INVALID, "--%s %s: KEY=VALUE is expected", flag, *text);
+        if (found)
+            map_set_str(out, name, found);
+    }
+    return 0;
+}
+
+static void take_commas(const struct str_list *texts, struct str_list *out)
+{
+    vec_each (texts, text) {
+        struct span rest = span_of(*text);
+        while (rest.ptr) {
+            struct span one = span_trim(span_cut(&rest, ','));
+            if (one.len)
+                str_list_take(out, span_dup(one));
+        }
+    }
+}
+
+static const char *keep(struct build_call *c, struct span text)
+{
+    str_list_take(&c->texts, span_dup(text));
+    return c->texts.items[c->texts.n - 1];
+}
+
+/* id=ID[,src=FILE|,env=NAME][,type=file|env] */
+static int take_secret(struct build_call *c, const char *text, struct err *err)
+{
+    struct secret_option s = { 0 };
+    const char *source = NULL;
+    bool is_env = false;
+    struct span rest = span_of(text);
+    while (rest.ptr) {
+        struct span value = span_cut(&rest, ','), key = span_cut(&value, '=');
+        if (span_is(key, "id"))
+            s.id = keep(c, value);
+        else if (span_is(key, "src") || span_is(key, "source"))
+            source = keep(c, value);
+        else if (span_is(key, "env"))
+            s.env = keep(c, value);
+        else if (span_is(key, "type") && (span_is(value, "env") || span_is(value, "file")))
+            is_env = span_is(value, "env");
+        else
+            return err_set(err, ERR_INVALID, "--secret: %.*s: no such key", SPAN_ARG(key));
+    }
+    if (!s.id || !*s.id)
+        return err_set(err, ERR_INVALID, "--secret: id= is missing");
+    /* Without a source: the variable of that name where there is one, else the file. */
+    if (source && is_env)
+        s.env = source;
+    else if (source)
+        s.file = source;
+    else if (!s.env && (is_env || getenv(s.id)))
+        s.env = s.id;
+    else if (!s.env)
+        s.file = s.id;
+    *vec_push(&c->secrets) = s;
+    return 0;
+}
+
+static int take_context(struct build_call *c, const char *text, struct err *err)
+{
+    struct span value = span_of(text), key = span_cut(&value, '=');
+    if (!key.len || !value.len)
+        return err_set(err, ERR_INVALID, "--build-context %s: NAME=PLACE is expected", text);
+    AUTO_FREE char *name = span_dup(key);
+    AUTO_FREE char *place =
+        strstr(value.ptr, "://") ? span_dup(value) : xasprintf("local:%s", value.ptr);
+    if (!strncmp(place, "local:", 6) && access(place + 6, R_OK | X_OK))
+        return err_sys(err, "--build-context %s", text);
+    map_set_str(&c->request.named_contexts, name, place);
+    return 0;
+}
+
+/* ---- outputs ---- */
+
+static int take_outputs(const struct build_flags *f, struct build_request *q, struct err *err)
+{
+    vec_each (&f->output, text) {
+        struct export_spec spec;
+        if (export_spec_parse(*text, &spec, err))
+            return -1;
+        *vec_push(&q->exports) = spec;
+    }
+    if (!f->push && !f->load)
+        return 0;
+    /* On top of -o type=image they say more of the same one, as in buildx. */
+    struct export_spec *image = NULL;
+    vec_each (&q->exports, spec)
+        if (spec->type == EXPORT_IMAGE)
+            image = spec;
+    if (!image) {
+        image = vec_push(&q->exports);
+        export_spec_init(image, EXPORT_IMAGE);
+    }
+    image->is_pushed |= f->push;
+    image->is_kept |= f->load;
+    return 0;
+}
+
+/* ---- the context ---- */
+
+static bool is_elsewhere(const char *context)
+{
+    return strstr(context, "://") || !strncmp(context, "git@", 4) ||
+           !strncmp(context, "github.com/", 11);
+}
+
+/* "-": the Dockerfile itself on stdin, with an empty context. */
+static int context_of_stdin(struct build_call *c, struct err *err)
+{
+    const char *folder = getenv("TMPDIR");
+    AUTO_FREE char *name = xasprintf("%s/kiln-context-XXXXXX", folder && *folder ? folder : "/tmp");
+    struct span text = buf_span(&c->dockerfile);
+    if (span_starts(text, "\x1f\x8b") || (text.len > 262 && !memcmp(text.ptr + 257, "ustar", 5))) {
+        err_set(err, ERR_UNSUPPORTED, "context -: an archive on stdin is not there yet");
+        return err_hint(err, "unpack it, and give the folder");
+    }
+    if (!mkdtemp(name))
+        return err_sys(err, "make a folder for an empty context");
+    c->empty_context = STEAL(name);
+    c->request.context = c->empty_context;
+    c->request.dockerfile = "-";
+    return 0;
+}
+
+static int take_stdin(struct build_call *c, struct err *err)
+{
+    buf_init(&c->dockerfile, LIMIT_DOCKERFILE);
+    if (isatty(STDIN_FILENO))
+        return err_set(err, ERR_INVALID, "read the Dockerfile from stdin: that is a terminal");
+    if (fs_read_fd(STDIN_FILENO, &c->dockerfile, err))
+        return err_wrap(err, "read the Dockerfile from stdin");
+    c->request.dockerfile_text = buf_span(&c->dockerfile);
+    return 0;
+}
+
+static int take_place(const struct build_flags *f, const char *context, struct build_call *c,
+                      struct err *err)
+{
+    struct stat st;
+    bool is_stdin = !strcmp(context, "-");
+    bool is_file_stdin = f->file && !strcmp(f->file, "-");
+    c->request.context = context;
+    c->request.dockerfile = f->file;
+    if (is_stdin && f->file)
+        return err_set(err, ERR_INVALID,
+                       "context - has the Dockerfile in it: --file is one too many");
+    if ((is_stdin || is_file_stdin) && take_stdin(c, err))
+        return -1;
+    if (is_stdin)
+        return context_of_stdin(c, err);
+    if (is_elsewhere(context)) {
+        err_set(err, ERR_UNSUPPORTED, "context %s: contexts from elsewhere are not there yet",
+                context);
+        return err_hint(err, "clone it, and give the folder");
+    }
+    if (stat(context, &st))
+        return err_sys(err, "build context %s", context);
+    return S_ISDIR(st.st_mode)
+               ? 0
+               : err_set(err, ERR_INVALID, "build context %s: not a folder", context);
+}
+
+int build_call_make(const struct build_flags *f, const char *context, struct build_call *out,
+                    struct err *err)
+{
+    struct build_request *q = &out->request;
+    build_request_init(q);
+    q->target = f->target;
+    q->ignores_cache = f->no_cache;
+    q->pulls = f->pull;
+    q->network = f->network;
+    q->source_date_epoch = getenv("SOURCE_DATE_EPOCH");
+    str_list_copy(&q->tags, &f->tag);
+    str_list_copy(&q->add_hosts, &f->add_host);
+    take_commas(&f->platform, &q->platforms);
+    take_commas(&f->no_cache_filter, &q->no_cache_stages);
+    vec_each (&f->tag, tag) {
+        AUTO_VALUE(reference_clear) struct reference ref = { 0 };
+        if (reference_parse(span_of(*tag), &ref, err))
+            return err_wrap(err, "--tag %s", *tag);
+    }
+    if (take_pairs(&f->build_arg, "build-arg", true, &q->build_args, err) ||
+        take_pairs(&f->label, "label", false, &q->labels, err) || take_outputs(f, q, err))
+        return -1;
+    vec_each (&f->secret, text)
+        if (take_secret(out, *text, err))
+            return -1;
+    vec_each (&f->build_context, text)
+        if (take_context(out, *text, err))
+            return -1;
+    q->secrets = out->secrets.items;
+    q->n_secrets = out->secrets.n;
+    return take_place(f, context, out, err);
+}

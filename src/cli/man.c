@@ -1,0 +1,153 @@
+/* cli/man.c - manual pages from the tables: they cannot say other than what the program does.
+ *
+ * Spec: mdoc(7). */
+#include <ctype.h>
+#include <string.h>
+
+#include "base/core/mem.h"
+#include "cli/options.h"
+
+#define DATE "November 24, 2026"
+
+/* Running text: each sentence begins a line, as mdoc wants it. */
+static void print_text(struct span text, struct buf *out)
+{
+    bool is_line_start = true;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (is_line_start && (c == '.' || c == '\''))
+            buf_puts(out, "\\&");
+        is_line_start = c == '\n';
+        if (c == '\\') {
+            buf_puts(out, "\\e");
+        } else if (c == ' ' && i && strchr(".:", text.ptr[i - 1]) && i + 1 < text.len &&
+                   (text.ptr[i + 1] == ' ' || text.ptr[i - 1] == '.')) {
+            buf_putc(out, '\n');
+            is_line_start = true;
+            while (i + 1 < text.len && text.ptr[i + 1] == ' ')
+                i++;
+        } else {
+            buf_putc(out, c);
+        }
+    }
+    buf_putc(out, '\n');
+}
+
+static void print_paragraphs(const char *text, struct buf *out)
+{
+    for (const char *end; text; text = end ? end + 2 : NULL) {
+        end = strstr(text, "\n\n");
+        print_text(end ? span_bytes(text, (size_t)(end - text)) : span_of(text), out);
+        if (end)
+            buf_puts(out, ".Pp\n");
+    }
+}
+
+static void print_flags(const struct flag *rows, struct buf *out)
+{
+    buf_puts(out, ".Bl -tag -width Ds\n");
+    for (const struct flag *f = rows; f->name; f++) {
+        buf_puts(out, ".It ");
+        if (f->letter)
+            buf_printf(out, "Fl %c , ", f->letter);
+        buf_printf(out, "Fl -%s", f->name);
+        if (f->kind != FLAG_SWITCH)
+            buf_printf(out, " Ar \"%s\"", f->value);
+        buf_putc(out, '\n');
+        AUTO_FREE char *text =
+            xasprintf("%c%s%s%s%s.", toupper((unsigned char)f->help[0]), f->help + 1,
+                      f->choices ? ": " : "", f->choices ? f->choices : "",
+                      f->kind == FLAG_LIST ? "; may be given several times" : "");
+        print_text(span_of(text), out);
+    }
+    buf_puts(out, ".El\n");
+}
+
+static void print_exit_status(struct buf *out)
+{
+    buf_puts(out,
+             ".Sh EXIT STATUS\n"
+             "0 when all was done, 1 when something failed, 2 when the command line is wrong,\n"
+             "130 when interrupted.\n");
+}
+
+static void print_examples(const char *examples, struct buf *out)
+{
+    struct span rest = span_of(examples);
+    buf_puts(out, ".Sh EXAMPLES\n.Bd -literal -offset indent\n");
+    while (rest.ptr)
+        print_text(span_cut(&rest, '\n'), out);
+    buf_puts(out, ".Ed\n");
+}
+
+static void print_command(const struct command *c, const struct flag *global, struct buf *out)
+{
+    AUTO_FREE char *title = xasprintf("kiln-%s", c->name);
+    for (char *p = title; *p; p++)
+        *p = *p == ' ' ? '-' : *p;
+    AUTO_FREE char *upper = xstrdup(title);
+    for (char *p = upper; *p; p++)
+        *p = (char)toupper((unsigned char)*p);
+    buf_printf(out, ".Dd %s\n.Dt %s 1\n.Os\n.Sh NAME\n.Nm %s\n.Nd %c%s\n", DATE, upper, title,
+               tolower((unsigned char)c->summary[0]), c->summary + 1);
+    buf_printf(out, ".Sh SYNOPSIS\n.Nm kiln %s\n", c->name);
+    if (c->flags)
+        buf_puts(out, ".Op Ar flags\n");
+    if (c->args[0])
+        buf_printf(out, ".Ar \"%s\"\n", c->args);
+    AUTO_FREE char *summary = xasprintf("%s.", c->summary);
+    buf_puts(out, ".Sh DESCRIPTION\n");
+    print_text(span_of(summary), out);
+    if (c->about) {
+        buf_puts(out, ".Pp\n");
+        print_paragraphs(c->about, out);
+    }
+    if (c->flags) {
+        buf_puts(out, ".Pp\nThe flags are:\n");
+        print_flags(c->flags, out);
+    }
+    buf_puts(out, ".Pp\nFlags of every command:\n");
+    print_flags(global, out);
+    print_exit_status(out);
+    if (c->examples)
+        print_examples(c->examples, out);
+}
+
+static void print_program(const struct command *const *commands, const struct flag *global,
+                          struct buf *out)
+{
+    buf_printf(
+        out,
+        ".Dd %s\n.Dt KILN 1\n.Os\n.Sh NAME\n.Nm kiln\n"
+        ".Nd builds container images without a daemon and without privileges\n"
+        ".Sh SYNOPSIS\n.Nm\n.Ar command\n.Op Ar flags\n.Op Ar arguments\n"
+        ".Sh DESCRIPTION\nResults go to standard output, progress and errors to standard error.\n"
+        "The commands, each with a manual page such as kiln-build(1), are:\n"
+        ".Bl -tag -width Ds\n",
+        DATE);
+    for (; *commands; commands++) {
+        if ((*commands)->is_hidden)
+            continue;
+        AUTO_FREE char *summary = xasprintf("%s.", (*commands)->summary);
+        buf_printf(out, ".It Cm %s\n", (*commands)->name);
+        print_text(span_of(summary), out);
+    }
+    buf_puts(out, ".El\n.Pp\nFlags of every command:\n");
+    print_flags(global, out);
+    buf_puts(out,
+             ".Sh ENVIRONMENT\n.Bl -tag -width Ds\n"
+             ".It Ev KILN_ROOT\nThe store, where\n.Fl -root\nis not given.\n"
+             ".It Ev SOURCE_DATE_EPOCH\nThe time that goes into images, in seconds since 1970.\n"
+             ".It Ev REGISTRY_AUTH_FILE , DOCKER_CONFIG\nWhere credentials are.\n"
+             ".It Ev NO_COLOR\nNo colours when set.\n.El\n");
+    print_exit_status(out);
+}
+
+void command_print_man(const struct command *const *commands, const struct command *c,
+                       const struct flag *global, struct buf *out)
+{
+    if (c)
+        print_command(c, global, out);
+    else
+        print_program(commands, global, out);
+}

@@ -1,0 +1,199 @@
+/* cli/options.c - see options.h. */
+#include "cli/options.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "base/core/mem.h"
+#include "base/core/span.h"
+
+/* One walk over argv. */
+struct walk {
+    const struct flag_set *sets;
+    size_t n_sets;
+    int argc;
+    char **argv;
+    int at; /* the next word */
+};
+
+static const struct flag *find_long(const struct walk *w, struct span name, size_t *set)
+{
+    for (*set = 0; *set < w->n_sets; ++*set)
+        for (const struct flag *f = w->sets[*set].rows; f && f->name; f++)
+            if (span_is(name, f->name))
+                return f;
+    return NULL;
+}
+
+static const struct flag *find_short(const struct walk *w, char letter, size_t *set)
+{
+    for (*set = 0; *set < w->n_sets; ++*set)
+        for (const struct flag *f = w->sets[*set].rows; f && f->name; f++)
+            if (f->letter == letter)
+                return f;
+    return NULL;
+}
+
+static int refuse_choice(const struct flag *f, const char *value, struct err *err)
+{
+    struct span rest = span_of(f->choices);
+    while (rest.ptr)
+        if (span_is(span_cut(&rest, '|'), value))
+            return 0;
+    return err_set(err, ERR_INVALID, "--%s %s: not one of %s", f->name, value, f->choices);
+}
+
+static int set_switch(bool *to, const struct flag *f, const char *value, struct err *err)
+{
+    if (!value || !strcmp(value, "true") || !strcmp(value, "1"))
+        *to = true;
+    else if (!strcmp(value, "false") || !strcmp(value, "0"))
+        *to = false;
+    else
+        return err_set(err, ERR_INVALID, "--%s=%s: neither true nor false", f->name, value);
+    return 0;
+}
+
+/* `value` NULL: not written with the flag; the next word is taken where one is needed. */
+static int set_flag(struct walk *w, const struct flag *f, size_t set, const char *value,
+                    struct err *err)
+{
+    char *to = (char *)w->sets[set].values + f->offset;
+    if (f->kind == FLAG_SWITCH)
+        return set_switch((bool *)to, f, value, err);
+    if (!value) {
+        if (w->at >= w->argc)
+            return err_set(err, ERR_INVALID, "--%s: needs a value: %s", f->name, f->value);
+        value = w->argv[w->at++];
+    }
+    if (f->choices && refuse_choice(f, value, err))
+        return -1;
+    if (f->kind == FLAG_TEXT)
+        *(const char **)to = value;
+    else
+        str_list_push((struct str_list *)to, value);
+    return 0;
+}
+
+static int unknown_long(const struct walk *w, struct span name, struct err *err)
+{
+    vec(const char *) names = { 0 };
+    for (size_t i = 0; i < w->n_sets; i++)
+        for (const struct flag *f = w->sets[i].rows; f && f->name; f++)
+            *vec_push(&names) = f->name;
+    AUTO_FREE char *word = span_dup(name);
+    const char *near = nearest(word, names.items, names.n);
+    err_set(err, ERR_INVALID, "unknown flag: --%s", word);
+    if (near)
+        err_hint(err, "did you mean --%s?", near);
+    vec_clear(&names);
+    return -1;
+}
+
+static int parse_long(struct walk *w, const char *word, struct err *err)
+{
+    struct span rest = span_of(word), name = span_cut(&rest, '=');
+    size_t set;
+    const struct flag *f = find_long(w, name, &set);
+    if (!f)
+        return unknown_long(w, name, err);
+    return set_flag(w, f, set, rest.ptr, err);
+}
+
+static int parse_short(struct walk *w, const char *letters, struct err *err)
+{
+    for (; *letters; letters++) {
+        size_t set;
+        const struct flag *f = find_short(w, *letters, &set);
+        if (!f)
+            return err_set(err, ERR_INVALID, "unknown flag: -%c", *letters);
+        const char *value = letters[1] == '=' ? letters + 2 : letters[1] ? letters + 1 : NULL;
+        bool is_last = f->kind != FLAG_SWITCH || letters[1] == '=';
+        if (set_flag(w, f, set, is_last ? value : NULL, err))
+            return -1;
+        if (is_last)
+            break;
+    }
+    return 0;
+}
+
+int options_parse(const struct flag_set *sets, size_t n_sets, int argc, char **argv, int *at,
+                  bool ends_at_first_arg, struct args *out, struct err *err)
+{
+    struct walk w = { .sets = sets, .n_sets = n_sets, .argc = argc, .argv = argv, .at = *at };
+    int status = 0;
+    bool is_over = false; /* no more options */
+    while (!status && w.at < argc) {
+        const char *word = argv[w.at];
+        bool is_flag = !is_over && word[0] == '-' && word[1];
+        if (!is_flag && ends_at_first_arg)
+            break;
+        w.at++;
+        if (is_flag && !strcmp(word, "--"))
+            is_over = true;
+        else if (is_flag && word[1] == '-')
+            status = parse_long(&w, word + 2, err);
+        else if (is_flag)
+            status = parse_short(&w, word + 1, err);
+        else
+            *vec_push(out) = word;
+    }
+    *at = w.at;
+    return status;
+}
+
+void options_clear(const struct flag_set *set)
+{
+    for (const struct flag *f = set->rows; f && f->name; f++)
+        if (f->kind == FLAG_LIST)
+            str_list_clear((struct str_list *)((char *)set->values + f->offset));
+}
+
+/* ---- the nearest word ---- */
+
+enum { WORD_MAX = 40 };
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Levenshtein's distance, with neighbours that changed places as one step. */
+static size_t distance(const char *a, size_t n, const char *b, size_t m)
+{
+    size_t d[WORD_MAX + 1][WORD_MAX + 1];
+    for (size_t i = 0; i <= n; i++)
+        d[i][0] = i;
+    for (size_t j = 0; j <= m; j++)
+        d[0][j] = j;
+    for (size_t i = 1; i <= n; i++)
+        for (size_t j = 1; j <= m; j++) {
+            size_t step = least(d[i - 1][j] + 1, d[i][j - 1] + 1);
+            d[i][j] = least(step, d[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                d[i][j] = least(d[i][j], d[i - 2][j - 2] + 1);
+        }
+    return d[n][m];
+}
+
+const char *nearest(const char *word, const char *const *names, size_t n)
+{
+    size_t len = strlen(word), best = SIZE_MAX;
+    const char *found = NULL;
+    if (!len || len > WORD_MAX)
+        return NULL;
+    for (size_t i = 0; i < n; i++) {
+        size_t name_len = strlen(names[i]);
+        if (name_len > WORD_MAX)
+            continue;
+        size_t far = distance(word, len, names[i], name_len);
+        /* "--plat" is the start of --platform: near, however much is missing. */
+        if (len >= 3 && !strncmp(word, names[i], len))
+            far = 1;
+        if (far < best && far <= 1 + len / 4) {
+            best = far;
+            found = names[i];
+        }
+    }
+    return found;
+}
