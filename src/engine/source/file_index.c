@@ -1,8 +1,8 @@
 /* engine/source/file_index.c - digests of files by what the kernel says of them.
  *
  * Table file_index: (dev, ino) -> size, mtime, ctime, digest.  An entry counts when all five agree;
- * ctime cannot be set back by who changes the file.  Rows not used for a month are dropped now and
- * then. */
+ * ctime cannot be set back by who changes the file.  A row lives for a month, then its file is read
+ * again. */
 #include <string.h>
 #include <time.h>
 

@@ -16,7 +16,7 @@ struct tree {
 NODISCARD int tree_stat(const struct tree *t, int dir_fd, const char *name, struct node_stat *out,
                         struct err *err);
 
-/* Makes the table; drops what was not renewed for a month. */
+/* Makes the table; drops rows older than a month. */
 NODISCARD int index_open(struct store *st, struct err *err);
 /* The remembered digests of files: all calls between index_begin() and index_end() are one
  * transaction. */
