@@ -133,7 +133,7 @@ static bool reap_one(struct launcher *l, int flags)
     if (pid <= 0)
         return false;
     vec_each (&l->steps, r) {
-        if (r->pid == pid) {
+        if (r->pid == pid && !r->has_ended) {
             r->has_ended = true;
             r->status = status;
             r->use = use;
@@ -214,6 +214,25 @@ static void offer_to_oom_killer(void)
     fclose(f);
 }
 
+/* Every step can read the command line of its init, and that would be kiln's: what it builds, from
+ * where.  Spec: proc(5), arg_start and arg_end of /proc/PID/stat. */
+static void forget_arguments(void)
+{
+    enum { ARG_START = 48, NAME_FIELD = 2 };
+    char text[2048];
+    FILE *f = fopen("/proc/self/stat", "re");
+    size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+    if (f)
+        fclose(f);
+    text[n] = '\0';
+    char *at = strrchr(text, ')'); /* a name may have blanks in it */
+    for (int field = NAME_FIELD; at && field < ARG_START; field++)
+        at = strchr(at + 1, ' ');
+    uintptr_t start = at ? strtoul(at, &at, 10) : 0, end = at ? strtoul(at, NULL, 10) : 0;
+    if (start && end > start)
+        memset((void *)start, 0, end - start);
+}
+
 static void become_launcher(struct launcher *l, int socket)
 {
     prctl(PR_SET_NAME, "kiln-sandbox");
@@ -225,6 +244,9 @@ static void become_launcher(struct launcher *l, int socket)
     sigaddset(&set, SIGCHLD);
     sigprocmask(SIG_SETMASK, &set, NULL);
     offer_to_oom_killer();
+    forget_arguments();
+    if (chdir("/") < 0) /* kiln's folder stays free to be unmounted */
+        errno = 0;
     prctl(PR_SET_DUMPABLE, 0);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);

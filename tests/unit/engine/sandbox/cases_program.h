@@ -368,23 +368,39 @@ TEST("sixteen steps run at once, four times over, and leave no descriptor open")
         step_clear(&steps[i]);
 }
 
+/* The fastest of n, in milliseconds: the machine may be busy. */
+static double fastest(struct step *s, int n)
+{
+    uint64_t best = UINT64_MAX;
+    for (int i = 0; i < n; i++) {
+        uint64_t start = clock_monotonic_ns();
+        EXPECT_OK(step_run(s), &s->err);
+        uint64_t took = clock_monotonic_ns() - start;
+        best = took < best ? took : best;
+    }
+    return (double)best / 1e6;
+}
+
 TEST("what a step costs is told")
 {
     struct step s;
-    step_init(&s, rootfs_make(), "true");
+    const char *root = rootfs_make();
+    step_init(&s, root, "true");
     s.args[0] = "/bin/true";
     s.plan.n_args = 1;
     EXPECT_OK(step_run(&s), &s.err);
-    uint64_t host = clock_monotonic_ns();
-    for (int i = 0; i < 50; i++)
-        EXPECT_OK(step_run(&s), &s.err);
-    uint64_t none = clock_monotonic_ns();
+    double host = fastest(&s, 50);
     s.plan.network = STEP_NETWORK_NONE;
-    for (int i = 0; i < 10; i++)
-        EXPECT_OK(step_run(&s), &s.err);
-    uint64_t end = clock_monotonic_ns();
-    printf("# one step: %.2f ms, without network %.2f ms\n", (double)(none - host) / 50e6,
-           (double)(end - none) / 10e6);
+    double none = fastest(&s, 10);
+    s.plan.is_insecure = true;
+    s.plan.network = STEP_NETWORK_HOST;
+    double insecure = fastest(&s, 10);
+    AUTO_FREE char *program = xasprintf("%s/bin/busybox true", root);
+    uint64_t start = clock_monotonic_ns();
+    EXPECT_INT(system(program), 0);
+    printf("# one step at best %.2f ms, without network %.2f ms, insecure %.2f ms; its program by "
+           "a shell %.2f ms\n",
+           host, none, insecure, (double)(clock_monotonic_ns() - start) / 1e6);
     EXPECT(s.result.peak_memory > 0);
     step_clear(&s);
 }
