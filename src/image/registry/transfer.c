@@ -5,6 +5,7 @@
 
 #include "base/core/limits.h"
 #include "base/core/mem.h"
+#include "image/registry/internal.h"
 #include "image/store/blob.h"
 
 enum { PARALLEL = 4, NESTING_MAX = 4 };
@@ -209,6 +210,22 @@ static int put_manifests(struct transfer *t, const struct to_put *order, struct 
     return 0;
 }
 
+/* A registry that has the manifest under this name has all that it needs: one question instead of
+ * one for each blob when a build changed nothing.  Any failure here is left to the push to tell. */
+static bool is_there_already(const struct transfer *t, const struct descriptor *target)
+{
+    AUTO_VALUE(descriptor_clear) struct descriptor there = { 0 };
+    AUTO_VALUE(reference_clear) struct reference at = { 0 };
+    struct err ignored = { 0 };
+    if (map_has(&t->remote->mirrors, t->ref->registry))
+        return false; /* a mirror would answer, and its word says nothing of the registry */
+    reference_copy(&at, t->ref);
+    if (!at.tag)
+        at.digest = target->digest;
+    return remote_resolve(t->remote, &at, &there, t->cancel, &ignored) == 0 &&
+           digest_equal(&there.digest, &target->digest);
+}
+
 int image_push(struct remote *r, const struct reference *ref, struct store *st,
                const struct descriptor *target, const struct push_options *o, struct err *err)
 {
@@ -221,6 +238,8 @@ int image_push(struct remote *r, const struct reference *ref, struct store *st,
                           .blobs = { .free_value = blob_task_free },
                           .is_push = true };
     AUTO_VALUE(to_put_clear) struct to_put order = { 0 };
+    if (is_there_already(&t, target))
+        return 0;
     if (collect(&t, target, &order, 0, err) || move_blobs(&t, o->pool, err) ||
         put_manifests(&t, &order, err)) {
         AUTO_FREE char *name = reference_familiar(ref);
