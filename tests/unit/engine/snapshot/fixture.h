@@ -16,11 +16,13 @@
 #include "image/store/blob.h"
 #include "image/store/gc.h"
 #include "image/store/ingest.h"
+#include "image/store/lease.h"
 #include "image/store/object.h"
 #include "tap.h"
 
 static struct err err;
 static struct id_map test_ids;
+static struct layer_watch test_watch; /* of benches that are opened */
 
 /* What a shell command prints, without the last line's end; "" and a failed case when it fails.
  * The result is the caller's. */
@@ -90,7 +92,8 @@ static bool bench_open(struct bench *b, const char *driver)
                                                     .ids = test_ids,
                                                     .driver = driver,
                                                     .fetch = fetch,
-                                                    .fetch_arg = b },
+                                                    .fetch_arg = b,
+                                                    .watch = test_watch },
                        &b->all, &err) == 0)
         return true;
     tap_fail(__FILE__, __LINE__, "open: %s", err.text);
@@ -137,6 +140,9 @@ static struct snapshot *chain(struct bench *b, const struct layer_ref *layers, s
     EXPECT_OK(snapshot_of_layers(b->all, layers, n, "example.org/base", &s, &err), &err);
     return s;
 }
+
+static const char *const drivers[] = { "overlay", "directory" };
+#define EACH_DRIVER(d) for (const char *const *d = drivers; d < drivers + 2; d++)
 
 /* ---- steps ---- */
 
