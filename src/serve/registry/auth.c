@@ -156,7 +156,7 @@ static bool bcrypt_fits(struct auth *a, const char *password, const char *hash)
 {
     struct crypt_data *data = xcalloc(1, sizeof *data);
     pthread_mutex_lock(&a->crypt_lock);
-    const char *got = crypt_r(password, hash, data);
+    const char *got = crypt_rn(password, hash, data, sizeof *data);
     pthread_mutex_unlock(&a->crypt_lock);
     unsigned char different = !got || strlen(got) != strlen(hash);
     for (size_t i = 0; !different && hash[i]; i++) /* an early end tells nothing of a hash */
