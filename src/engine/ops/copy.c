@@ -410,7 +410,7 @@ static int set_folder_times(struct copier *c, struct err *err)
     for (size_t i = c->times.n; i-- > 0;)
         if (set_time(c->top_fd, c->times.items[i].path, c->times.items[i].mtime, err))
             return -1;
-    return 0;
+    return set_timestamp(c->top_fd, ".", c->job->action->timestamp_ns, err);
 }
 
 static int is_folder_source(const struct copy_job *job, bool *out, struct err *err)

@@ -66,7 +66,8 @@ char *follow_links(int root_fd, const char *path)
     return at;
 }
 
-/* Makes `name` in the folder `parent`, which had none. */
+/* Makes `name` in the folder `parent`, which had none.  A forced time of the parent is set again.
+ */
 static int make_one(int root_fd, const char *parent, const char *name, const struct new_folder *f,
                     struct err *err)
 {
@@ -77,7 +78,9 @@ static int make_one(int root_fd, const char *parent, const char *name, const str
         return err_sys(err, "make %s", name);
     if (node_set_attributes(fd, name, f->owner.uid, f->owner.gid, f->mode, err))
         return -1;
-    return set_timestamp(fd, name, f->timestamp_ns, err);
+    if (set_timestamp(fd, name, f->timestamp_ns, err))
+        return -1;
+    return set_timestamp(fd, ".", f->timestamp_ns, err);
 }
 
 static int make_all(int root_fd, const char *path, const struct new_folder *f, int n_links,
