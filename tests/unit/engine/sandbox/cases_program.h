@@ -226,23 +226,24 @@ static int processes_with(const char *word)
 TEST("processes that the program leaves behind end with it")
 {
     struct step s;
-    step_init(
-        &s, rootfs_make(),
-        "sleep 31331 & (sleep 31331 &) ; (trap '' TERM HUP INT; sleep 31331 & wait) & echo ok");
+    AUTO_FREE char *script =
+        xasprintf("%s & (%s &) ; (trap '' TERM HUP INT; %s & wait) & echo ok", nap(), nap(), nap());
+    step_init(&s, rootfs_make(), script);
     REQUIRE_OK(step_run(&s), &s.err);
     EXPECT_STR(step_out(&s), "ok\n");
-    EXPECT_INT(processes_with("sleep 31331"), 0);
+    EXPECT_INT(processes_with(nap()), 0);
     step_clear(&s);
 }
 
 TEST("a step that takes too long is ended")
 {
     struct step s;
-    step_init(&s, rootfs_make(), "echo begun; sleep 31332 & sleep 31332");
+    AUTO_FREE char *script = xasprintf("echo begun; %s & %s", nap(), nap());
+    step_init(&s, rootfs_make(), script);
     s.plan.timeout_ms = 100;
     EXPECT_ERR(step_run(&s), &s.err, ERR_TIMEOUT);
     EXPECT_STR(s.err.text, "the step did not end within 100 ms");
-    EXPECT_INT(processes_with("sleep 31332"), 0);
+    EXPECT_INT(processes_with(nap()), 0);
     step_clear(&s);
 }
 
@@ -256,12 +257,13 @@ TEST("a step is ended when its build is canceled")
 {
     struct step s;
     AUTO(cancel_free) struct cancel *cancel = cancel_new();
-    step_init(&s, rootfs_make(), "echo begun; sleep 31333");
+    AUTO_FREE char *script = xasprintf("echo begun; %s", nap());
+    step_init(&s, rootfs_make(), script);
     s.plan.cancel = cancel;
     s.plan.output = fire_cancel;
     s.plan.output_arg = cancel;
     EXPECT_ERR(step_run(&s), &s.err, ERR_CANCELED);
-    EXPECT_INT(processes_with("sleep 31333"), 0);
+    EXPECT_INT(processes_with(nap()), 0);
     EXPECT_ERR(step_run(&s), &s.err, ERR_CANCELED);
     step_clear(&s);
 }

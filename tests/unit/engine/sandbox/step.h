@@ -133,6 +133,15 @@ __attribute__((unused)) static char *shell(const char *script)
     return text;
 }
 
+/* A command that sleeps for longer than any test, and only in steps of this program. */
+__attribute__((unused)) static const char *nap(void)
+{
+    static char text[32];
+    if (!text[0]) /* a child keeps its parent's */
+        snprintf(text, sizeof text, "sleep 3%07d", (int)getpid());
+    return text;
+}
+
 /* Before anything else: namespaces, the sandbox.  False when this place has none. */
 __attribute__((unused)) static bool sandbox_begin(struct err *err)
 {

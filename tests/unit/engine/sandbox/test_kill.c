@@ -16,9 +16,6 @@ struct kiln {
     int life;   /* of the launcher */
 };
 
-static const char script[] = "sleep 31341 & (trap '' TERM INT HUP; sleep 31341 & wait) & "
-                             "echo running; sleep 31341";
-
 /* As in a Pod, where no new /proc may be mounted and so no pid namespace is used. */
 static bool hides_proc;
 
@@ -39,6 +36,8 @@ static void be_kiln(const char *root, int output, int life)
     if (dup2(life, 2) < 0 || !sandbox_begin(&err))
         _exit(9);
     close(life);
+    AUTO_FREE char *script =
+        xasprintf("%s & (trap '' TERM INT HUP; %s & wait) & echo running; %s", nap(), nap(), nap());
     step_init(&s, root, script);
     s.plan.output = NULL;
     s.plan.stdout_fd = output;
@@ -54,6 +53,7 @@ static bool kiln_start(struct kiln *k, const char *root)
     int output[2], life[2];
     if (pipe2(output, O_CLOEXEC) < 0 || pipe2(life, O_CLOEXEC) < 0)
         abort();
+    nap();
     k->pid = fork();
     if (k->pid == 0)
         be_kiln(root, output[1], life[1]);
@@ -100,19 +100,36 @@ static pid_t launcher_of(const struct kiln *k)
     return pid;
 }
 
-static bool has_cgroups(void)
+/* Groups of steps whose launcher is dead: "step-PID-N".  Other tests may run meanwhile. */
+static int dead_groups(const char *folder)
 {
-    return access("/sys/fs/cgroup/memory/kiln", F_OK) == 0 ||
-           access("/sys/fs/cgroup/kiln", F_OK) == 0;
+    struct err err = { 0 };
+    AUTO_VALUE(str_list_clear) struct str_list names = { 0 };
+    int n = 0;
+    if (fs_list(AT_FDCWD, folder, &names, &err) < 0)
+        return 0;
+    for (size_t i = 0; i < names.n; i++) {
+        if (strncmp(names.items[i], "step-", 5) == 0 &&
+            kill((pid_t)strtol(names.items[i] + 5, NULL, 10), 0) < 0)
+            n++;
+    }
+    return n;
+}
+
+static bool are_there_sleepers(void)
+{
+    AUTO_FREE char *command = xasprintf(
+        "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -q '[s]%s'", nap() + 1);
+    return system(command) == 0;
 }
 
 static void expect_nothing_left(void)
 {
-    EXPECT_INT(system("grep -l -a 31341 /proc/[0-9]*/cmdline 2>/dev/null | grep -v self | "
-                      "xargs -r grep -a -l '^sleep' 2>/dev/null | grep -q ."),
-               256);
-    EXPECT_INT(system("grep -q kiln-test /proc/self/mountinfo"), 256);
-    EXPECT(!has_cgroups());
+    EXPECT(!are_there_sleepers());
+    AUTO_FREE char *mounts = xasprintf("grep -q %s /proc/self/mountinfo", tap_dir());
+    EXPECT_INT(system(mounts), 256);
+    EXPECT_INT(dead_groups("/sys/fs/cgroup/memory/kiln"), 0);
+    EXPECT_INT(dead_groups("/sys/fs/cgroup/kiln"), 0);
 }
 
 TEST("kill -9 of kiln ends its steps and its launcher")
@@ -120,6 +137,7 @@ TEST("kill -9 of kiln ends its steps and its launcher")
     struct kiln k;
     if (!kiln_start(&k, rootfs_make()))
         SKIP("needs namespaces");
+    EXPECT(are_there_sleepers());
     kill(k.pid, SIGKILL);
     EXPECT(ends(k.output));
     EXPECT(ends(k.life));
@@ -176,6 +194,7 @@ TEST("what a killed launcher left of cgroups goes with the next step")
 TEST("kill -9 at any moment of a step's start leaves nothing")
 {
     const char *root = rootfs_make();
+    nap();
     for (int i = 0; i < 20; i++) {
         struct kiln k;
         int output[2], life[2];
