@@ -164,10 +164,15 @@ static int sys_mount(struct step_job *job, struct err *err)
     if (point_open(job->root, "/sys", true, NULL, &point, err) < 0)
         return -1;
     unsigned long readonly = job->plan.is_insecure ? 0 : MS_RDONLY;
-    /* A user namespace that does not own its network namespace may not mount a sysfs. */
-    if (mount_on(point, "sysfs", KERNEL_FLAGS | readonly, NULL) < 0)
-        return errno == EPERM ? host_bind("/sys", point, true, err)
-                              : err_sys(err, "mount sysfs on /sys");
+    if (mount_on(point, "sysfs", KERNEL_FLAGS | readonly, NULL) < 0) {
+        if (errno != EPERM)
+            return err_sys(err, "mount sysfs on /sys");
+        /* A user namespace that does not own its network namespace may not mount a sysfs.  Where
+         * there is none to bind either, a step does without. */
+        if (host_bind("/sys", point, true, err) < 0)
+            err_clear(err);
+        return 0;
+    }
     struct err ignored = { 0 }; /* tools read their limits there; without it they take the host's */
     if (job->place->has_cgroup2_mount &&
         fs_open_in_root(job->root, "sys/fs/cgroup", O_PATH | O_DIRECTORY, 0, &cgroup, &ignored) ==
@@ -224,22 +229,20 @@ static int protect(struct step_job *job, const char *path, struct err *err)
     return bind_on(fd, "", fd, true) < 0 ? err_sys(err, "make /%s read-only", path) : 0;
 }
 
-/* A "/proc" or "/sys" of the image that leads elsewhere would be masked elsewhere. */
-static int expect_magic(struct step_job *job, const char *path, long magic, struct err *err)
+/* A "/proc" of the image that leads elsewhere would be masked elsewhere. */
+static int expect_proc(struct step_job *job, struct err *err)
 {
     AUTO_FD int fd = -1;
     struct statfs st;
-    if (fs_open_in_root(job->root, path, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, &fd, err) < 0 ||
-        fstatfs(fd, &st) < 0 || st.f_type != magic)
-        return err_set(err, ERR_INVALID, "mount on /%s: the image's /%s is not a plain folder",
-                       path, path);
+    if (fs_open_in_root(job->root, "proc", O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, &fd, err) < 0 ||
+        fstatfs(fd, &st) < 0 || st.f_type != PROC_SUPER_MAGIC)
+        return err_set(err, ERR_INVALID, "mount on /proc: the image's /proc is not a plain folder");
     return 0;
 }
 
 int kernel_mask(struct step_job *job, struct err *err)
 {
-    if (expect_magic(job, "proc", PROC_SUPER_MAGIC, err) < 0 ||
-        expect_magic(job, "sys", SYSFS_MAGIC, err) < 0)
+    if (expect_proc(job, err) < 0)
         return -1;
     for (size_t i = 0; i < sizeof masked / sizeof *masked; i++) {
         if (mask(job, masked[i], err) < 0)
