@@ -12,13 +12,20 @@
 
 static const size_t chunk_size = 128 * KIB;
 
+/* What is fresh from a layer has whole seconds; what a step touched has not, so that its mtime differs
+ * however fast steps follow each other. */
+static bool times_differ(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec != b->tv_sec || (a->tv_nsec && b->tv_nsec && a->tv_nsec != b->tv_nsec);
+}
+
 bool change_rule_metadata(const struct node_stat *a, const struct node_stat *b)
 {
     if ((a->mode & S_IFMT) != (b->mode & S_IFMT) || a->uid != b->uid || a->gid != b->gid)
         return true;
     if (!S_ISLNK(a->mode) && (a->mode & 07777) != (b->mode & 07777))
         return true;
-    if (!S_ISDIR(a->mode) && a->mtime.tv_sec != b->mtime.tv_sec)
+    if (!S_ISDIR(a->mode) && times_differ(&a->mtime, &b->mtime))
         return true;
     if (S_ISREG(a->mode) && a->size != b->size)
         return true;

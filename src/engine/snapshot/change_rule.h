@@ -1,9 +1,11 @@
 /* engine/snapshot/change_rule.h - when something counts as changed: the one rule of all drivers.
  *
  * A path is changed when a layer's entry for it would differ: type, mode (of symlinks: none),
- * owner, size, mtime in whole seconds (not of folders), device, link target, security.capability,
- * content.  Sockets are not there at all.  Inode numbers, ctime, atime and link counts mean
- * nothing.  Threads: no state. */
+ * owner, size, mtime (not of folders), device, link target, security.capability, content.  Of two
+ * mtimes in the same second, of which one has no fraction (it came from a layer), no difference is
+ * known; fractions that differ are a difference, else it would be chance whether a touched file
+ * is in the layer.  Sockets are not there at all.  Inode numbers, ctime, atime and link counts
+ * mean nothing.  Threads: no state. */
 #pragma once
 #include "base/codec/digest.h"
 #include "base/core/cancel.h"
