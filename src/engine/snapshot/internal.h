@@ -80,8 +80,6 @@ struct seal_key {
 };
 NODISCARD int sealed_find(struct db *db, const char *id, const struct seal_key *key,
                           struct layer_ref *out, bool *is_there, struct err *err);
-NODISCARD int sealed_find_blob(struct db *db, const char *id, const struct digest *blob,
-                               struct seal_key *out, bool *is_there, struct err *err);
 NODISCARD int sealed_put(struct db *db, const char *id, const struct seal_key *key,
                          const struct layer_ref *layer, struct err *err);
 

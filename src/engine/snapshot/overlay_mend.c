@@ -142,12 +142,29 @@ static int mend_place(struct mend *m, const char *path, struct err *err)
     return fs_remove_tree(m->layer_fd, path, err);
 }
 
+/* A new folder inherits the group of a parent with the setgid bit, as mkdir(2) has it. */
+static int inherit_group(struct mend *m, const char *path, struct err *err)
+{
+    const char *slash = strrchr(path, '/');
+    AUTO_FREE char *parent = slash ? xstrndup(path, (size_t)(slash - path)) : xstrdup(".");
+    struct node_stat st;
+    if (node_stat(m->layer_fd, parent, NULL, &st, err))
+        return -1;
+    if (!(st.mode & S_ISGID))
+        return 0;
+    return node_set_attributes(m->layer_fd, path, 0, st.gid, S_ISGID | 0755, err);
+}
+
 static int mend_attributes(struct mend *m, const char *path, struct err *err)
 {
     AUTO_FREE char *real = NULL;
     if (real_path(m, path, &real, err))
         return -1;
-    if (!real || strcmp(real, path) != 0 || !is_folder(m->layer_fd, path))
+    if (!is_folder(m->layer_fd, path))
+        return 0;
+    if (!real)
+        return inherit_group(m, path, err);
+    if (strcmp(real, path) != 0)
         return 0;
     return copy_attributes(m->lower_fd, path, m->layer_fd, path, err);
 }

@@ -15,8 +15,8 @@ static const char schema[] =
     "NULL, diff_id TEXT, origin TEXT, layer TEXT, form TEXT NOT NULL, folder TEXT UNIQUE,"
     " created_s INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS snapshot_layer (id TEXT NOT NULL, compression TEXT NOT NULL,"
-    " level INTEGER NOT NULL, epoch TEXT NOT NULL, diff_id TEXT NOT NULL, digest TEXT NOT NULL,"
-    " layer TEXT NOT NULL, PRIMARY KEY (id, compression, level, epoch)) WITHOUT ROWID;";
+    " level INTEGER NOT NULL, epoch TEXT NOT NULL, diff_id TEXT NOT NULL, layer TEXT NOT NULL,"
+    " PRIMARY KEY (id, compression, level, epoch)) WITHOUT ROWID;";
 
 void record_clear(struct record *r)
 {
@@ -198,39 +198,16 @@ int sealed_find(struct db *db, const char *id, const struct seal_key *key, struc
     return *is_there ? read_layer(query_get_text(q, 0), query_get_text(q, 1), out, err) : 0;
 }
 
-int sealed_find_blob(struct db *db, const char *id, const struct digest *blob, struct seal_key *out,
-                     bool *is_there, struct err *err)
-{
-    AUTO(query_close) struct query *q = NULL;
-    struct digest_text digest = digest_text(blob);
-    if (query_open(db,
-                   "SELECT compression, level, epoch FROM snapshot_layer"
-                   " WHERE id = ?1 AND digest = ?2",
-                   &q, err))
-        return -1;
-    query_text(q, 1, id);
-    query_text(q, 2, digest.s);
-    if (query_step(q, is_there, err))
-        return -1;
-    if (!*is_there)
-        return 0;
-    const char *epoch = query_get_text(q, 2);
-    *out = (struct seal_key){ .level = (int)query_get_int(q, 1), .has_epoch = *epoch };
-    out->epoch_s = strtoll(epoch, NULL, 10);
-    return compression_parse(query_get_text(q, 0), &out->compression, err);
-}
-
 int sealed_put(struct db *db, const char *id, const struct seal_key *key,
                const struct layer_ref *layer, struct err *err)
 {
     AUTO(query_close) struct query *q = NULL;
     AUTO_FREE char *blob = descriptor_text(&layer->blob);
     struct digest_text diff_id = digest_text(&layer->diff_id);
-    struct digest_text digest = digest_text(&layer->blob.digest);
     char epoch[24];
     if (query_open(db,
                    "INSERT OR REPLACE INTO snapshot_layer (id, compression, level, epoch, diff_id,"
-                   " digest, layer) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                   " layer) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                    &q, err))
         return -1;
     epoch_text(key, epoch);
@@ -239,8 +216,7 @@ int sealed_put(struct db *db, const char *id, const struct seal_key *key,
     query_int(q, 3, key->level);
     query_text(q, 4, epoch);
     query_text(q, 5, diff_id.s);
-    query_text(q, 6, digest.s);
-    query_text(q, 7, blob);
+    query_text(q, 6, blob);
     bool has_row;
     return query_step(q, &has_row, err);
 }
