@@ -1,10 +1,10 @@
 /* engine/ops/exec_mounts.c - what a step sees beside its root: other file systems, caches, secrets.
  *
  * A mount with an output is a work that is committed; one that may be written without an output is
- * a work that is thrown away; a read-only one is a view.  A build context that hides nothing is
- * mounted as it is, read-only; one that hides something is copied first, so that the step sees what
- * COPY would.  A cache is a folder of the store: shared by all, locked by one at a time, or private
- * (the first of its copies that nobody holds). */
+ * a work that is thrown away; a read-only one is a view.  A part of a build
+ * context is mounted as it lies there when that is what COPY would give, else it is copied first.
+ * A cache is a folder of the store: shared by all, locked by one at a time, or private (the first
+ * of its copies that nobody holds). */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -66,57 +66,108 @@ static struct result *input_of(const struct op_run *run, const struct op_mount *
     return m->input >= 0 ? run->inputs[m->input] : NULL;
 }
 
-/* The selected part of an open tree. */
-static int select_part(struct held *h, int root_fd, struct err *err)
+/* The selected part of an open root. */
+static int select_part(struct held *h, int root_fd, const char *part, struct err *err)
 {
-    const char *selector = h->mount->selector;
-    if (fs_open_in_root(root_fd, selector && *selector ? selector : ".", O_PATH, 0, &h->source_fd,
-                        err))
+    if (fs_open_in_root(root_fd, *part ? part : ".", O_PATH, 0, &h->source_fd, err))
         return err_wrap(err, "mount %s", h->mount->dest);
     return 0;
 }
 
-/* A work holds a copy of what a context shows. */
-static int copy_context(struct ops *ops, struct held *h, const struct tree *t,
-                        const struct cancel *cancel, struct err *err)
+static int find_part(const struct held *h, const struct tree *t, char **part, struct err *err)
+{
+    AUTO_VALUE(str_list_clear) struct str_list found = { 0 };
+    const char *selector = h->mount->selector ? h->mount->selector : "";
+    if (tree_find(t, selector, false, true, &found, err))
+        return -1;
+    if (found.n == 0)
+        return err_set(err, ERR_NOT_FOUND, "mount %s: \"%s\": not found", h->mount->dest, selector);
+    *part = xstrdup(found.items[0]);
+    return 0;
+}
+
+static int note_owner(void *arg, const struct tree_entry *e, struct err *err)
+{
+    struct stat st;
+    if (fstatat(e->dir_fd, e->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return err_sys(err, "look at %s", e->path);
+    *(bool *)arg &= st.st_uid == 0 && st.st_gid == 0;
+    return 0;
+}
+
+/* Whether the part of a context may be mounted as it lies there: nothing of it hidden, all of it
+ * root's, so that the step sees what COPY would give. */
+static int is_as_it_is(const struct ops_result *own, const char *part, const struct cancel *cancel,
+                       bool *out, struct err *err)
+{
+    struct stat st;
+    *out = true;
+    if (fstatat(tree_fd(own->tree), *part ? part : ".", &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return err_sys(err, "look at %s", part);
+    if (own->ignore && S_ISDIR(st.st_mode)) {
+        *out = false;
+        return 0;
+    }
+    struct tree_walk how = { .visit = note_owner, .arg = out, .cancel = cancel };
+    return tree_walk(own->tree, part, &how, err);
+}
+
+/* A work holds a copy of the part of a context: a folder's content is its root, a file "part". */
+static int copy_part(struct ops *ops, const struct op_run *run, struct held *h,
+                     const struct tree *t, const char *part, struct err *err)
 {
     struct op_action all = { .type = ACTION_COPY,
-                             .path = "/",
+                             .path = "/part",
                              .mode = MODE_KEEP,
+                             .mode_text = "",
                              .timestamp_ns = TIMESTAMP_NONE,
                              .copies_dir_contents = true,
                              .creates_dest_path = true };
-    if (work_open(ops->o.snapshots, NULL, cancel, &h->work, err))
+    if (work_open(ops->o.snapshots, NULL, run->cancel, &h->work, err))
         return -1;
     struct copy_job job = { .from = t,
-                            .src = "",
+                            .src = part,
                             .to_fd = work_fd(h->work),
                             .action = &all,
                             .ids = &ops->o.ids,
-                            .cancel = cancel };
-    return copy_run(&job, err);
+                            .cancel = run->cancel };
+    if (copy_run(&job, err))
+        return err_wrap(err, "mount %s", h->mount->dest);
+    return select_part(h, work_fd(h->work), "part", err);
+}
+
+static int hold_context(struct ops *ops, const struct op_run *run, struct held *h,
+                        const struct ops_result *own, struct err *err)
+{
+    AUTO_FREE char *part = NULL;
+    bool is_plain = false;
+    if (h->mount->output >= 0)
+        return err_set(err, ERR_UNSUPPORTED, "mount %s: a build context cannot be changed and kept",
+                       h->mount->dest);
+    if (find_part(h, own->tree, &part, err) ||
+        (h->mount->is_readonly && is_as_it_is(own, part, run->cancel, &is_plain, err)))
+        return -1;
+    return is_plain ? select_part(h, tree_fd(own->tree), part, err)
+                    : copy_part(ops, run, h, own->tree, part, err);
 }
 
 static int hold_bind(struct ops *ops, const struct op_run *run, struct held *h, struct err *err)
 {
     struct result *r = input_of(run, h->mount);
     const struct ops_result *own = (const struct ops_result *)r;
-    bool is_written = !h->mount->is_readonly || h->mount->output >= 0;
-    if (own && own->tree && (is_written || own->ignore)) {
-        if (copy_context(ops, h, own->tree, run->cancel, err))
-            return -1;
-        return select_part(h, work_fd(h->work), err);
-    }
-    if (is_written) {
+    const char *selector = h->mount->selector ? h->mount->selector : "";
+    if (own && own->tree)
+        return hold_context(ops, run, h, own, err);
+    if (!h->mount->is_readonly || h->mount->output >= 0) {
         struct snapshot *parent = NULL;
         if (result_snapshot(r, &parent, err) ||
             work_open(ops->o.snapshots, parent, run->cancel, &h->work, err))
             return -1;
-        return select_part(h, work_fd(h->work), err);
+        return select_part(h, work_fd(h->work), selector, err);
     }
     if (result_open(ops, r, run->cancel, &h->opened, err))
         return -1;
-    return select_part(h, tree_fd(h->opened.tree), err);
+    return select_part(h, tree_fd(h->opened.tree), selector, err);
 }
 
 static char *cache_path(const char *id, int copy)
@@ -131,12 +182,13 @@ static int seed_cache(struct ops *ops, const struct op_run *run, struct held *h,
                       struct err *err)
 {
     int store = store_fd(ops->o.store);
-    AUTO_FREE char *making = xasprintf("%s.new-%ld", path, (long)getpid());
+    AUTO_FREE char *making = xasprintf("%s.new-%ld-%p", path, (long)getpid(), (void *)h);
     AUTO_VALUE(opened_close) struct opened from = { 0 };
     AUTO_FD int to = -1;
     struct op_action all = { .type = ACTION_COPY,
                              .path = "/",
                              .mode = MODE_KEEP,
+                             .mode_text = "",
                              .timestamp_ns = TIMESTAMP_NONE,
                              .copies_dir_contents = true };
     if (fs_remove_tree(store, making, err) || fs_make_dirs(store, making, 0755, err))
@@ -149,17 +201,18 @@ static int seed_cache(struct ops *ops, const struct op_run *run, struct held *h,
             tree_find(from.tree, selector, false, true, &found, err))
             return -1;
         struct copy_job job = { .from = from.tree,
+                                .src = found.n ? found.items[0] : "",
                                 .to_fd = to,
                                 .action = &all,
                                 .ids = &ops->o.ids,
                                 .cancel = run->cancel };
-        job.src = found.n ? found.items[0] : "";
         if (found.n && copy_run(&job, err))
             return -1;
     }
-    if (renameat(store, making, store, path) == 0)
+    /* Never over one that another step may have mounted already, empty as it may be. */
+    if (renameat2(store, making, store, path, RENAME_NOREPLACE) == 0)
         return 0;
-    if (errno != EEXIST && errno != ENOTEMPTY)
+    if (errno != EEXIST)
         return err_sys(err, "make the cache %s", h->mount->id);
     return fs_remove_tree(store, making, err); /* another build was first */
 }

@@ -207,32 +207,49 @@ static int apply_rm(struct change_run *c, const struct op_action *a, struct err 
     return 0;
 }
 
+/* The n-th of the ignore file's lines that are patterns, as the front end counts them. */
+static struct span ignore_line(const char *lines, int n)
+{
+    struct span rest = span_of(lines), one = SPAN("?");
+    for (int i = 0; i < n && rest.ptr; i++)
+        one = span_cut(&rest, ' ');
+    return one;
+}
+
 /* Why nothing was found: hidden by a line of the ignore file, or not there at all. */
 static int fail_missing(struct change_run *c, const struct op_action *a, const struct tree *t,
-                        struct err *err)
+                        const char *path, struct err *err)
 {
     int line = 0;
-    const char *file = NULL, *lines = NULL;
-    const struct edge *input = &c->run->vertex->inputs[a->secondary];
-    AUTO_FREE char *rooted = xasprintf("/%s", a->src);
+    AUTO_FREE char *rooted = xasprintf("/%s", path);
     AUTO_FREE char *clean = pattern_clean(span_of(rooted));
     const char *shown = clean + strspn(clean, "/");
     if (!tree_is_context(t)) {
-        err_set(err, ERR_NOT_FOUND, "\"%s\": not found", a->src);
+        err_set(err, ERR_NOT_FOUND, "\"%s\": not found", path);
         return err_hint(err, "looked in the root file system that COPY --from names");
     }
     err_set(err, ERR_NOT_FOUND, "\"%s\": not in the build context", shown);
     if (!tree_hides(t, shown, &line) || line == 0)
         return -1;
-    if (input->vertex) {
-        file = pairs_find(&input->vertex->description, "kiln.ignore.file");
-        lines = pairs_find(&input->vertex->description, "kiln.ignore.lines");
-    }
-    struct span rest = span_of(lines), one = { 0 };
-    for (int i = 0; i < line && rest.ptr; i++)
-        one = span_cut(&rest, ' ');
+    const struct pairs *about = &c->run->vertex->inputs[a->secondary].vertex->description;
+    const char *file = pairs_find(about, "kiln.ignore.file");
+    struct span at = ignore_line(pairs_find(about, "kiln.ignore.lines"), line);
     return err_hint(err, "\"%s\" is excluded by %s:%.*s; add \"!%s\" below it", shown,
-                    file ? file : ".dockerignore", SPAN_ARG(one.ptr ? one : SPAN("?")), shown);
+                    file ? file : ".dockerignore", SPAN_ARG(at), shown);
+}
+
+/* Paths that must be there although the action copies what patterns choose. */
+static int check_required(struct change_run *c, const struct op_action *a, const struct tree *t,
+                          struct err *err)
+{
+    for (size_t i = 0; i < a->required.n; i++) {
+        AUTO_VALUE(str_list_clear) struct str_list found = { 0 };
+        if (tree_find(t, a->required.items[i], false, a->follows_symlinks, &found, err))
+            return -1;
+        if (found.n == 0)
+            return fail_missing(c, a, t, a->required.items[i], err);
+    }
+    return 0;
 }
 
 static int copy_found(struct change_run *c, const struct op_action *a, const struct tree *t,
@@ -266,10 +283,12 @@ static int apply_copy(struct change_run *c, const struct op_action *a, struct er
     AUTO_VALUE(str_list_clear) struct str_list found = { 0 };
     struct result *source = a->secondary >= 0 ? c->run->inputs[a->secondary] : NULL;
     if (result_open(c->ops, source, c->run->cancel, &from, err) ||
+        check_required(c, a, from.tree, err) ||
         tree_find(from.tree, a->src, a->has_wildcards, a->follows_symlinks, &found, err))
         return -1;
-    if (found.n == 0)
-        return a->has_wildcards && a->may_match_nothing ? 0 : fail_missing(c, a, from.tree, err);
+    bool may_be_missing = a->has_wildcards && a->may_match_nothing && pattern_has_wildcard(a->src);
+    if (found.n == 0 && !may_be_missing)
+        return fail_missing(c, a, from.tree, a->src, err);
     return copy_found(c, a, from.tree, &found, err);
 }
 

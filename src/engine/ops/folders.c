@@ -27,7 +27,8 @@ int set_timestamp(int dir_fd, const char *name, int64_t timestamp_ns, struct err
 {
     if (timestamp_ns == TIMESTAMP_NONE)
         return 0;
-    return set_time(dir_fd, name, timespec_of(timestamp_ns), err);
+    struct timespec t = timespec_of(timestamp_ns);
+    return set_time(dir_fd, name, t, err) || set_time(dir_fd, ".", t, err) ? -1 : 0;
 }
 
 struct timespec timespec_of(int64_t timestamp_ns)
@@ -78,9 +79,7 @@ static int make_one(int root_fd, const char *parent, const char *name, const str
         return err_sys(err, "make %s", name);
     if (node_set_attributes(fd, name, f->owner.uid, f->owner.gid, f->mode, err))
         return -1;
-    if (set_timestamp(fd, name, f->timestamp_ns, err))
-        return -1;
-    return set_timestamp(fd, ".", f->timestamp_ns, err);
+    return set_timestamp(fd, name, f->timestamp_ns, err);
 }
 
 static int make_all(int root_fd, const char *path, const struct new_folder *f, int n_links,

@@ -81,6 +81,7 @@ NODISCARD int make_folders(int root_fd, const char *path, const struct new_folde
 char *follow_links(int root_fd, const char *path);
 /* Of `name` in an open folder, not followed. */
 NODISCARD int set_time(int dir_fd, const char *name, struct timespec t, struct err *err);
+/* A forced time, which the folder gets too: making `name` changed it. */
 NODISCARD int set_timestamp(int dir_fd, const char *name, int64_t timestamp_ns, struct err *err);
 struct timespec timespec_of(int64_t timestamp_ns);
 
