@@ -16,8 +16,8 @@
 struct engine_options {
     const char *root; /* NULL: $KILN_ROOT, else /var/lib/kiln as root, else $XDG_DATA_HOME/kiln */
     struct remote_options remote;
-    const char *snapshot_driver; /* NULL: chosen */
-    size_t n_threads;            /* of computing; 0: as many as processors */
+    const char *snapshot_driver; /* NULL: $KILN_SNAPSHOT_DRIVER, else chosen */
+    size_t n_threads;            /* of computing; 0: $KILN_THREADS, else as many as processors */
     size_t n_parallel;           /* steps at once; 0: 16 */
     uint64_t ceiling;            /* bytes of the store; 0: none */
     bool has_no_sandbox;         /* for commands that run no steps: nothing is entered or started */

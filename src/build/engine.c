@@ -8,7 +8,7 @@
 #include "base/sys/user.h"
 #include "build/internal.h"
 
-enum { PARALLEL_DEFAULT = 16 };
+enum { PARALLEL_DEFAULT = 16, THREADS_MAX = 256 };
 
 char *engine_default_root(void)
 {
@@ -82,13 +82,25 @@ static int load_result(void *arg, const char *text, struct result **out, struct 
     return result_load(arg, text, out, err);
 }
 
+/* $KILN_THREADS, or 0. */
+static int threads_of_environment(size_t *out, struct err *err)
+{
+    const char *text = getenv("KILN_THREADS");
+    uint64_t n = 0;
+    if (text && *text && !span_u64(span_of(text), THREADS_MAX, &n))
+        return err_set(err, ERR_INVALID, "KILN_THREADS=%s: no number up to %d", text, THREADS_MAX);
+    *out = (size_t)n;
+    return 0;
+}
+
 /* What only builds need. */
 static int open_for_builds(struct engine *e, const struct engine_options *o, struct err *err)
 {
+    const char *driver = o->snapshot_driver ? o->snapshot_driver : getenv("KILN_SNAPSHOT_DRIVER");
     struct snapshots_options snapshots = { .store = e->store,
                                            .pool = e->pool,
                                            .ids = e->ids,
-                                           .driver = o->snapshot_driver,
+                                           .driver = driver && *driver ? driver : NULL,
                                            .fetch = image_source_fetch,
                                            .fetch_arg = e->images };
     if (snapshots_open(&snapshots, &e->snapshots, err))
@@ -102,12 +114,15 @@ int engine_open(const struct engine_options *o, struct engine **out, struct err 
     AUTO(engine_close) struct engine *e = xcalloc(1, sizeof *e);
     AUTO_FREE char *root = o->root ? xstrdup(o->root) : engine_default_root();
     struct store_options store = { .ceiling = o->ceiling };
+    size_t n_threads = o->n_threads;
     pthread_mutex_init(&e->lock, NULL);
+    if (!n_threads && threads_of_environment(&n_threads, err))
+        return -1;
     if (!o->has_no_sandbox && (enter_namespaces(e, err) || sandbox_start(&e->sandbox, err)))
         return -1;
     if (store_open(root, &store, &e->store, err) || open_remote(e, o, err))
         return -1;
-    e->pool = pool_new(o->n_threads);
+    e->pool = pool_new(n_threads);
     e->steps = pool_new(o->n_parallel ? o->n_parallel : PARALLEL_DEFAULT);
     e->images = image_source_new(e->remote, e->store);
     if (!o->has_no_sandbox && open_for_builds(e, o, err))
