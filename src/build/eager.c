@@ -1,19 +1,22 @@
-/* build/eager.c - layers are packed and compressed while later steps still run.
+/* build/eager.c - layers are packed, compressed and pushed while later steps still run.
  *
  * Which vertices will be layers of the image is known from the graph: the chain from the result
- * down, each through the input that it changes.  An error is of no interest here: the export does
- * the same again and tells. */
+ * down, each through the input that it changes.  Layers of the base image are sent (or mounted, or
+ * found there) as soon as the base is known; a step's layer is sealed on the computing pool, then
+ * sent.  An error is of no interest here: the export does the same again and tells. */
 #include <stdlib.h>
 
 #include "base/core/mem.h"
 #include "build/internal.h"
+
+enum { SEALS_AT_ONCE = 2, PUSHES_AT_ONCE = 4 };
 
 struct eager {
     struct export_host host;
     const struct export_spec *spec;
     const struct graph *graph;
     bool *is_layer; /* [n_vertices]: of the image */
-    struct task_group *group;
+    struct task_group *seals, *pushes;
     pthread_mutex_t lock; /* guards tasks */
     vec(struct eager_task *) tasks;
 };
@@ -47,11 +50,21 @@ struct eager *eager_new(const struct export_host *h, const struct export_spec *s
     e->spec = s;
     e->graph = g;
     e->is_layer = xcalloc(g->n_vertices + 1, sizeof *e->is_layer);
-    e->group = task_group_new(h->pool, 2);
+    e->seals = task_group_new(h->pool, SEALS_AT_ONCE);
+    e->pushes = task_group_new(h->transfers, PUSHES_AT_ONCE);
     pthread_mutex_init(&e->lock, NULL);
     for (struct edge at = g->results[0]; at.vertex; at = base_of(at.vertex))
-        e->is_layer[at.vertex->position] = at.vertex->type != OP_SOURCE;
+        e->is_layer[at.vertex->position] = true;
     return e;
+}
+
+static int push(void *arg, struct err *err)
+{
+    struct eager_task *t = arg;
+    struct err own = { 0 };
+    (void)err;
+    (void)!export_push_layer(&t->eager->host, t->eager->spec, t->snapshot, &own);
+    return 0;
 }
 
 static int seal(void *arg, struct err *err)
@@ -59,8 +72,19 @@ static int seal(void *arg, struct err *err)
     struct eager_task *t = arg;
     struct err own = { 0 };
     (void)err;
-    (void)!export_seal(&t->eager->host, t->eager->spec, t->snapshot, &own);
+    if (export_seal(&t->eager->host, t->eager->spec, t->snapshot, &own) == 0)
+        task_group_add(t->eager->pushes, push, t);
     return 0;
+}
+
+static struct eager_task *task_new(struct eager *e, struct snapshot *s)
+{
+    struct eager_task *t = xcalloc(1, sizeof *t);
+    *t = (struct eager_task){ .eager = e, .snapshot = snapshot_ref(s) };
+    pthread_mutex_lock(&e->lock);
+    *vec_push(&e->tasks) = t;
+    pthread_mutex_unlock(&e->lock);
+    return t;
 }
 
 void eager_take(void *eager, struct edge edge, struct result *r)
@@ -71,19 +95,19 @@ void eager_take(void *eager, struct edge edge, struct result *r)
     if (!e->is_layer[edge.vertex->position] || edge.index != 0 || result_snapshot(r, &s, &own) ||
         !s)
         return;
-    struct eager_task *t = xcalloc(1, sizeof *t);
-    *t = (struct eager_task){ .eager = e, .snapshot = snapshot_ref(s) };
-    pthread_mutex_lock(&e->lock);
-    *vec_push(&e->tasks) = t;
-    pthread_mutex_unlock(&e->lock);
-    task_group_add(e->group, seal, t);
+    if (edge.vertex->type != OP_SOURCE)
+        task_group_add(e->seals, seal, task_new(e, s));
+    else
+        for (; s; s = snapshot_parent(s))
+            task_group_add(e->pushes, push, task_new(e, s));
 }
 
 void eager_free(struct eager *e)
 {
     if (!e)
         return;
-    task_group_free(e->group);
+    task_group_free(e->seals); /* first: seals add pushes */
+    task_group_free(e->pushes);
     vec_each (&e->tasks, t) {
         snapshot_unref((*t)->snapshot);
         free(*t);

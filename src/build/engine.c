@@ -4,11 +4,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/core/clock.h"
 #include "base/core/mem.h"
 #include "base/sys/user.h"
 #include "build/internal.h"
 
-enum { PARALLEL_DEFAULT = 16, THREADS_MAX = 256 };
+enum { PARALLEL_DEFAULT = 16, THREADS_MAX = 256, TELL_EVERY_MS = 50 };
 
 char *engine_default_root(void)
 {
@@ -40,8 +41,13 @@ static void tell_moved(void *arg, const struct digest *blob, bool is_push, uint6
     struct engine *e = arg;
     char part[DIGEST_TEXT_MAX + 16];
     snprintf(part, sizeof part, "%s %.19s", is_push ? "push" : "pull", digest_text(blob).s);
+    uint64_t now_ms = clock_monotonic_ms();
     pthread_mutex_lock(&e->lock);
     struct watcher *w = e->watcher;
+    if (w && current < total && now_ms < w->told_at_ms + TELL_EVERY_MS)
+        w = NULL; /* a display needs no more than that; the last bytes are always told */
+    if (w)
+        w->told_at_ms = now_ms;
     if (w && !w->has_begun) {
         w->has_begun = true;
         progress_task_start(w->progress, "transfer", "[internal] transferring layers");
@@ -99,6 +105,7 @@ static int open_for_builds(struct engine *e, const struct engine_options *o, str
     const char *driver = o->snapshot_driver ? o->snapshot_driver : getenv("KILN_SNAPSHOT_DRIVER");
     struct snapshots_options snapshots = { .store = e->store,
                                            .pool = e->pool,
+                                           .transfers = e->steps,
                                            .ids = e->ids,
                                            .driver = driver && *driver ? driver : NULL,
                                            .fetch = image_source_fetch,

@@ -24,6 +24,7 @@ struct engine {
 struct watcher {
     const struct progress *progress;
     bool has_begun;
+    uint64_t told_at_ms;
 };
 void engine_watch(struct engine *e, struct watcher *w); /* NULL: nobody */
 

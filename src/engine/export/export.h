@@ -77,10 +77,13 @@ void export_result_clear(struct export_result *r);
 
 /* How layers are sealed for an output. */
 struct seal_options export_seal_options(const struct export_host *h, const struct export_spec *s);
-/* Seals the layers of a snapshot that is going to be exported so, those that are there already;
- * errors are kept for the export.  For engine's eagerness: called as results come in. */
+/* Seals the top layer of a snapshot that is going to be exported so, and, when it is going to be
+ * pushed, sends it.  For eagerness: called as results come in, long before export_images(), which
+ * does what is left. */
 NODISCARD int export_seal(const struct export_host *h, const struct export_spec *s,
                           struct snapshot *snapshot, struct err *err);
+NODISCARD int export_push_layer(const struct export_host *h, const struct export_spec *s,
+                                struct snapshot *snapshot, struct err *err);
 /* images[0..n-1]: n > 1 makes an index.  Fails: INVALID (docker archive of several), what registry
  * and disk may. */
 NODISCARD int export_images(const struct export_host *h, const struct export_spec *s,

@@ -60,6 +60,44 @@ static int fetch_missing(const struct sending *s, const struct reference *ref, b
     return 0;
 }
 
+static int push_layer_to(const struct export_host *h, const struct reference *ref,
+                         const struct layer_ref *layer, struct snapshot *snapshot, struct err *err)
+{
+    const struct descriptor *blob = &layer->blob;
+    const char *from = repository_at(snapshot_origin(snapshot), ref->registry);
+    bool is_here = false, is_there = false;
+    if (blob_find(h->store, &blob->digest, &is_here, NULL, err))
+        return -1;
+    if (!is_here && !from) {
+        if (remote_has_blob(h->remote, ref, &blob->digest, &is_there, h->cancel, err))
+            return -1;
+        if (!is_there && snapshot_fetch_blob(h->snapshots, snapshot, blob, h->cancel, err))
+            return -1;
+    }
+    if (from && strcmp(from, ref->repository) == 0)
+        from = NULL;
+    return remote_push_blob(h->remote, ref, blob, from, h->store, NULL, h->cancel, err);
+}
+
+int export_push_layer(const struct export_host *h, const struct export_spec *s,
+                      struct snapshot *snapshot, struct err *err)
+{
+    struct seal_options o = export_seal_options(h, s);
+    AUTO_VALUE(layer_ref_clear) struct layer_ref sealed = { 0 };
+    const struct str_list *names = export_names(h, s);
+    if (s->type != EXPORT_IMAGE || !s->is_pushed || names->n == 0)
+        return 0;
+    if (snapshot_seal(h->snapshots, snapshot, &o, &sealed, err))
+        return -1;
+    vec_each (names, name) {
+        AUTO_VALUE(reference_clear) struct reference ref = { 0 };
+        if (reference_parse(span_of(*name), &ref, err) ||
+            push_layer_to(h, &ref, &sealed, snapshot, err))
+            return -1;
+    }
+    return 0;
+}
+
 static int send_to(const struct sending *s, const struct reference *ref, struct err *err)
 {
     const struct export_host *h = s->host;

@@ -12,8 +12,8 @@
 
 static const size_t chunk_size = 128 * KIB;
 
-/* What is fresh from a layer has whole seconds; what a step touched has not, so that its mtime differs
- * however fast steps follow each other. */
+/* What is fresh from a layer has whole seconds; what a step touched has not, so that its mtime
+ * differs however fast steps follow each other. */
 static bool times_differ(const struct timespec *a, const struct timespec *b)
 {
     return a->tv_sec != b->tv_sec || (a->tv_nsec && b->tv_nsec && a->tv_nsec != b->tv_nsec);

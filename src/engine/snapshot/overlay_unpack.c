@@ -21,7 +21,7 @@
 #include "image/store/object.h"
 
 /* The root's mode until an entry says another: nobody ships a root like this. */
-enum { ROOT_UNTOLD = 01700 };
+enum { ROOT_UNTOLD = 01700, UNPACKS_AT_ONCE = 4 };
 
 struct unpack {
     struct snapshot *node;
@@ -230,7 +230,8 @@ static int publish(struct unpack *u, struct err *err)
 
 static int unpack_all(struct snapshots *s, struct unpack *jobs, size_t n, struct err *err)
 {
-    AUTO(task_group_free) struct task_group *group = task_group_new(s->options.pool, 0);
+    AUTO(task_group_free)
+    struct task_group *group = task_group_new(s->options.transfers, UNPACKS_AT_ONCE);
     for (size_t i = 0; i < n; i++)
         task_group_add(group, unpack_alone, &jobs[i]);
     if (task_group_wait(group, err))

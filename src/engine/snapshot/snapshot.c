@@ -77,6 +77,8 @@ int snapshots_open(const struct snapshots_options *o, struct snapshots **out, st
 {
     AUTO(snapshots_close) struct snapshots *s = xcalloc(1, sizeof *s);
     s->options = *o;
+    if (!s->options.transfers)
+        s->options.transfers = o->pool;
     s->fd = s->own_lock = -1;
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->changed, NULL);

@@ -35,9 +35,10 @@ struct layer_watch {
 
 struct snapshots;
 struct snapshots_options {
-    struct store *store; /* borrowed */
-    struct pool *pool;   /* borrowed: unpacking and compressing */
-    struct id_map ids;   /* of the namespace that we are in */
+    struct store *store;    /* borrowed */
+    struct pool *pool;      /* borrowed: compressing */
+    struct pool *transfers; /* borrowed: fetching and unpacking; NULL: `pool` */
+    struct id_map ids;      /* of the namespace that we are in */
     const char
         *driver; /* "overlay", "directory"; NULL: the best that works here, found by trying */
     /* Brings a blob into the store that is not there.  `origin`: what the layer was made known

@@ -236,10 +236,37 @@ static int upload_bytes(struct upload *u, struct err *err)
     return -1;
 }
 
+/* ---- what is there already ---- */
+
+static char *known_key(const struct reference *ref, const struct digest *d)
+{
+    return xasprintf("%s/%s@%s", ref->registry, ref->repository, digest_text(d).s);
+}
+
+static bool is_known(struct remote *r, const struct reference *ref, const struct digest *d)
+{
+    AUTO_FREE char *key = known_key(ref, d);
+    pthread_mutex_lock(&r->lock);
+    bool is_there = map_has(&r->known, key);
+    pthread_mutex_unlock(&r->lock);
+    return is_there;
+}
+
+static void set_known(struct remote *r, const struct reference *ref, const struct digest *d)
+{
+    AUTO_FREE char *key = known_key(ref, d);
+    pthread_mutex_lock(&r->lock);
+    map_set(&r->known, key, r);
+    pthread_mutex_unlock(&r->lock);
+}
+
 int remote_has_blob(struct remote *r, const struct reference *ref, const struct digest *d,
                     bool *is_there, const struct cancel *cancel, struct err *err)
 {
     AUTO_FREE char *path = xasprintf("blobs/%s", digest_text(d).s);
+    *is_there = is_known(r, ref, d);
+    if (*is_there)
+        return 0;
     struct call c = { .ref = ref,
                       .method = "HEAD",
                       .path = path,
@@ -252,6 +279,8 @@ int remote_has_blob(struct remote *r, const struct reference *ref, const struct 
     *is_there = response.status == 200;
     if (response.status != 200 && response.status != 404)
         return call_fail(r, &c, &response, err);
+    if (*is_there)
+        set_known(r, ref, d);
     return 0;
 }
 
@@ -279,5 +308,7 @@ int remote_push_blob(struct remote *r, const struct reference *ref, const struct
     if (status == 0 && !is_done)
         status = upload_bytes(&u, err);
     free(u.location);
+    if (status == 0)
+        set_known(r, ref, &blob->digest);
     return status;
 }

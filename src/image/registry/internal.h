@@ -24,12 +24,13 @@ struct token {
 };
 
 struct remote {
-    pthread_mutex_t lock; /* guards hosts, tokens, challenges */
+    pthread_mutex_t lock; /* guards hosts, tokens, challenges, known */
     pthread_cond_t changed;
     struct map hosts;  /* "registry" -> struct host */
     struct map tokens; /* "registry scope" -> struct token */
     struct map
-        challenges; /* registry -> the last WWW-Authenticate, so that later scopes need no 401 */
+        challenges;   /* registry -> the last WWW-Authenticate, so that later scopes need no 401 */
+    struct map known; /* "registry/repository@digest" of blobs that were seen or put there */
     struct http_client *http;
     char *auth_file, *certs_dir; /* owned; certs_dir may be NULL */
     struct str_list insecure;

@@ -44,6 +44,7 @@ void remote_close(struct remote *r)
     map_clear(&r->tokens);
     map_clear(&r->challenges);
     map_clear(&r->mirrors);
+    map_clear(&r->known);
     str_list_clear(&r->insecure);
     free(r->auth_file);
     free(r->certs_dir);
