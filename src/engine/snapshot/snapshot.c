@@ -274,8 +274,7 @@ int layer_node(struct snapshots *s, const struct layer_ref *layer, const char *o
         return -1;
     }
     AUTO(snapshot_unref) struct snapshot *node = node_of_record(s, &r, STEAL(below));
-    /* A layer that came from nowhere else needs its blob here. */
-    if (!is_there && node_put_object(node, 0, origin ? NULL : &layer->blob.digest, err))
+    if (!is_there && node_put_object(node, 0, NULL, err))
         return -1;
     *out = STEAL(node);
     return 0;

@@ -44,6 +44,9 @@ static int put_on(struct snapshots *all, struct snapshot *below, struct snapshot
     if (snapshot_seal(all, layer, o, &sealed, err) || db_begin(db, err))
         return -1;
     int status = layer_node(all, &sealed, layer->origin, STEAL(base), out, err);
+    /* What was made here can be had from nowhere else: it needs its blob. */
+    if (status == 0 && !layer->origin)
+        status = node_put_object(*out, 0, &sealed.blob.digest, err);
     if (status == 0)
         status = keep_time(db, *out, layer->created_s, err);
     if (db_end(db, status == 0, err) || status) {

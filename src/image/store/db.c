@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <sqlite3.h>
+#include <time.h>
 
 #include "base/core/mem.h"
 #include "base/core/vec.h"
@@ -61,6 +62,23 @@ static int db_exec(struct db *db, const char *sql, struct err *err)
     return 0;
 }
 
+/* The switch to WAL and the first look at a log that another process recovers do not wait as
+ * other statements do; so we do. */
+static int db_prepare(struct db *db, struct err *err)
+{
+    static const char pragmas[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+                                  "PRAGMA foreign_keys = ON; PRAGMA cache_size = -2048";
+    enum { PAUSE_MS = 10 };
+    for (int waited_ms = 0; db_exec(db, pragmas, err); waited_ms += PAUSE_MS) {
+        if (err->kind != ERR_LIMIT || waited_ms >= DB_BUSY_TIMEOUT_MS)
+            return -1;
+        err_clear(err);
+        struct timespec pause = { .tv_nsec = PAUSE_MS * 1000000 };
+        nanosleep(&pause, NULL);
+    }
+    return 0;
+}
+
 static struct db *db_new(const char *path)
 {
     struct db *db = xcalloc(1, sizeof *db);
@@ -81,10 +99,7 @@ int db_open(const char *path, bool is_readonly, struct db **out, struct err *err
     if (sqlite3_open_v2(path, &db->handle, flags, NULL) != SQLITE_OK)
         return db_fail(db, "open the store's index", err);
     sqlite3_busy_timeout(db->handle, DB_BUSY_TIMEOUT_MS);
-    if (!is_readonly && db_exec(db,
-                                "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
-                                "PRAGMA foreign_keys = ON; PRAGMA cache_size = -2048",
-                                err))
+    if (!is_readonly && db_prepare(db, err))
         return -1;
     *out = STEAL(db);
     return 0;

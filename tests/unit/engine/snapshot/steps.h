@@ -157,6 +157,30 @@ static char *applied(const struct layer_ref *base, const char *blob)
     return tree(path);
 }
 
+/* The rows name what a step changed; a layer names the folders on the way to that as well. */
+static char *with_parents(const char *names)
+{
+    struct buf out;
+    AUTO_FREE char *told = xstrdup("\n");
+    struct span rest = span_of(names);
+    buf_init(&out, 1 << 20);
+    while (rest.ptr && rest.len > 0) {
+        struct span line = span_cut(&rest, '\n');
+        for (size_t i = 0; i + 1 < line.len; i++) {
+            AUTO_FREE char *parent = xasprintf("\n%.*s\n", (int)i + 1, line.ptr);
+            if (line.ptr[i] != '/' || strstr(told, parent))
+                continue;
+            buf_printf(&out, "%s", parent + 1);
+            AUTO_FREE char *before = STEAL(told);
+            told = xasprintf("%s%s", before, parent + 1);
+        }
+        buf_printf(&out, "%.*s\n", SPAN_ARG(line));
+        AUTO_FREE char *before = STEAL(told);
+        told = xasprintf("%s%.*s\n", before, SPAN_ARG(line));
+    }
+    return out.data ? buf_take(&out) : xstrdup("");
+}
+
 static void run_row(struct bench *overlay, struct bench *directory, const struct layer_ref *base,
                     const struct step_row *row, bool has_witness)
 {
@@ -169,9 +193,10 @@ static void run_row(struct bench *overlay, struct bench *directory, const struct
         if (!digest_equal(&o.digest, &d.digest))
             tap_fail(__FILE__, __LINE__, "%s: overlay gives\n%s\ndirectory gives\n%s",
                      row->sentence, o.names, d.names);
-        if (row->names && strcmp(row->names, o.names) != 0)
+        AUTO_FREE char *want = row->names ? with_parents(row->names) : NULL;
+        if (want && strcmp(want, o.names) != 0)
             tap_fail(__FILE__, __LINE__, "%s: the layer is\n%s\nexpected\n%s", row->sentence,
-                     o.names, row->names);
+                     o.names, want);
         AUTO_FREE char *after = has_witness ? applied(base, o.blob) : NULL;
         if (after && strcmp(after, o.tree) != 0 && !strstr(row->sentence, "socket"))
             tap_fail(__FILE__, __LINE__, "%s: bsdtar makes of the layer\n%s\nthe step left\n%s",
