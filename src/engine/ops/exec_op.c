@@ -110,7 +110,9 @@ static bool is_read_only_input(const struct vertex *v, size_t i)
 static int exec_key(void *arg, const struct vertex *v, struct arena *a, struct op_key *out,
                     const struct cancel *cancel, struct err *err)
 {
-    (void)arg, (void)cancel, (void)err;
+    struct ops *ops = arg;
+    (void)cancel, (void)err;
+    atomic_store(&ops->has_steps, true);
     bool *by_content = arena_alloc(a, v->n_inputs + 1);
     for (size_t i = 0; i < v->n_inputs; i++)
         by_content[i] = is_read_only_input(v, i);
@@ -370,6 +372,7 @@ static int exec_run(void *arg, const struct op_run *run, struct err *err)
     struct step_result result = { 0 };
     struct step_log log = { .run = run };
     memcpy(log.id, digest_text(&run->vertex->digest).s, sizeof log.id);
+    ops_expect_steps(ops);
     if (refuse_what_is_not_there(ops, e, err) || exec_mounts_open(ops, run, &mounts, err) ||
         make_plan(ops, e, mounts, &parts, &plan, err))
         return -1;

@@ -330,6 +330,7 @@ static int file_run(void *arg, const struct op_run *run, struct err *err)
     const struct vertex *v = run->vertex;
     if (!is_chain(v))
         return err_set(err, ERR_UNSUPPORTED, "a file operation whose actions are no chain");
+    ops_expect_steps(ops);
     int32_t base = v->file.actions[0].input;
     struct snapshot *parent = NULL, *made = NULL;
     AUTO(work_close) struct work *work = NULL;

@@ -1,5 +1,7 @@
 /* engine/ops/internal.h - what the operations share. */
 #pragma once
+#include <stdatomic.h>
+
 #include "base/codec/digest.h"
 #include "base/codec/pattern.h"
 #include "engine/ops/account.h"
@@ -18,10 +20,14 @@ struct result *result_of_tree(struct tree *tree, struct pattern_list *ignore);
 
 struct ops {
     struct ops_options o;
+    atomic_bool has_steps;    /* the graph runs something */
+    atomic_bool has_expected; /* the sandbox was told */
     struct op_table table;
     struct op_impl source, exec, file, merge, diff;
 };
 
+/* Something is being done, so the cache did not have all: steps of the graph are about to come. */
+void ops_expect_steps(struct ops *ops);
 void source_impl_init(struct op_impl *impl, struct ops *ops);
 void exec_impl_init(struct op_impl *impl, struct ops *ops);
 void file_impl_init(struct op_impl *impl, struct ops *ops);

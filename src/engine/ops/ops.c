@@ -56,6 +56,13 @@ struct ops *ops_new(const struct ops_options *o)
     return ops;
 }
 
+void ops_expect_steps(struct ops *ops)
+{
+    if (ops->o.sandbox && atomic_load(&ops->has_steps) &&
+        !atomic_exchange(&ops->has_expected, true))
+        sandbox_expect(ops->o.sandbox);
+}
+
 void ops_free(struct ops *ops)
 {
     free(ops);

@@ -165,14 +165,22 @@ _Noreturn static void end(struct launcher *l)
 
 /* ---- steps start ---- */
 
+/* Once, at the first step or when one is announced: many a build runs none. */
+static int prepare(struct launcher *l, struct err *err)
+{
+    if (l->is_prepared)
+        return 0;
+    if (l->tier->prepare(&l->place, err) < 0)
+        return -1;
+    l->is_prepared = true;
+    return 0;
+}
+
 static int start(struct launcher *l, const struct step_request *request, const int *fds,
                  size_t n_fds, pid_t *pid, struct err *err)
 {
-    if (!l->is_prepared) { /* at the first step: many a build runs none */
-        if (l->tier->prepare(&l->place, err) < 0)
-            return -1;
-        l->is_prepared = true;
-    }
+    if (prepare(l, err) < 0)
+        return -1;
     return l->tier->spawn(&l->place, request, fds, n_fds, pid, err);
 }
 
@@ -186,6 +194,11 @@ static void take_request(struct launcher *l)
     int status = frame_receive(l->socket, &request, sizeof request, &got, fds, &n_fds, &failed.err);
     if (status == 0 && got == 0)
         end(l);
+    if (status == 0 && got == 1 && n_fds == 0) { /* sandbox_expect() */
+        if (prepare(l, &failed.err) < 0)
+            err_clear(&failed.err); /* tried again, and told, at the step */
+        return;
+    }
     if (status == 0 && (got != sizeof request || n_fds < 2))
         status = err_set(&failed.err, ERR_INVALID, "start a step: the request is broken");
     if (status == 0)

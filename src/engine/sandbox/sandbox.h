@@ -158,6 +158,10 @@ void sandbox_stop(struct sandbox *sb);
 DEFINE_AUTO(struct sandbox, sandbox_stop)
 const char *sandbox_tier(const struct sandbox *sb); /* "namespace" */
 
+/* Says that a step is about to come: what is found out once, and the filter of system calls, are
+ * then ready when it does. Costs the caller nothing; without it the first step does it. */
+void sandbox_expect(struct sandbox *sb);
+
 /* Runs a step and waits for its end: that of its program, which ends all others of the step.  When
  * it returns no process of the step is left, none of its mounts, no cgroup.  A program that ends
  * with another status than 0 is no error here.
