@@ -25,13 +25,15 @@ struct walk {
 static int walk_open(struct walk *w, const char *path, bool is_dir, bool is_parent, int *out,
                      struct err *err);
 
+/* The mode is set once more: some mount points stay in the image, which is no matter of our umask.
+ */
 static int make(int parent_fd, const char *name, bool is_dir)
 {
     if (is_dir)
-        return mkdirat(parent_fd, name, 0755);
+        return mkdirat(parent_fd, name, 0755) < 0 ? -1 : fchmodat(parent_fd, name, 0755, 0);
     AUTO_FD int fd =
         openat(parent_fd, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0644);
-    return fd < 0 ? -1 : 0;
+    return fd < 0 ? -1 : fchmod(fd, 0644);
 }
 
 static void times(int fd, struct timespec out[2])
