@@ -8,12 +8,18 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/core/limits.h"
 #include "base/sys/fs.h"
 #include "engine/snapshot/driver.h"
 
 int work_open(struct snapshots *all, struct snapshot *parent, const struct cancel *cancel,
               struct work **out, struct err *err)
 {
+    if (snapshot_depth(parent) >= LIMIT_LAYERS) {
+        err_set(err, ERR_LIMIT, "prepare a folder on top of %s: it has %d layers", parent->id,
+                LIMIT_LAYERS);
+        return err_hint(err, "join steps, or start from an image with fewer layers");
+    }
     AUTO(work_close) struct work *w = xcalloc(1, sizeof *w);
     *w = (struct work){ .all = all, .parent = snapshot_ref(parent), .fd = -1 };
     if (all->driver->work_open(w, cancel, err) ||

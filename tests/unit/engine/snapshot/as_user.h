@@ -26,8 +26,8 @@ static bool cover(const char *path, const char *text)
     return is_covered;
 }
 
-/* Comes back in the namespace, with test_ids set. */
-static void enter_as_user(const char *subids, char **argv)
+/* Comes back as the user. */
+static void become_user(const char *subids, char **argv)
 {
     const struct passwd *nobody = getpwnam("nobody");
     if (geteuid() == 0 && !getenv("KILN_TEST_USER")) {
@@ -42,6 +42,12 @@ static void enter_as_user(const char *subids, char **argv)
         execlp("setpriv", "setpriv", uid, gid, "--clear-groups", self, argv[1], NULL);
         skip_all("needs setpriv");
     }
+}
+
+/* Comes back in the namespace, with test_ids set. */
+__attribute__((unused)) static void enter_as_user(const char *subids, char **argv)
+{
+    become_user(subids, argv);
     if (userns_enter(&test_ids, &err))
         skip_all(err.text);
 }

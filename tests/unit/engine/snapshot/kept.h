@@ -54,6 +54,8 @@ TEST("an id that is not there is not found, one that is none is refused")
 
 TEST("a step of one driver is not found by the other")
 {
+    if (first_driver)
+        SKIP("needs overlay");
     struct bench b;
     REQUIRE(bench_open(&b, "overlay"));
     struct snapshot *s = step(&b, NULL, "echo a >a"), *found = NULL;
@@ -183,7 +185,7 @@ TEST("one layer for each set of options, remembered, with the same bytes from bo
             AUTO_FREE char *diff_id =
                 shell("%s <%s | sha256sum | cut -c-64", unpack[options[i].compression], path);
             EXPECT_STR(diff_id, digest_hex(&l.diff_id).s);
-            if (driver == drivers)
+            if (driver == drivers + first_driver)
                 of_overlay[i] = digest_text(&l.blob.digest);
             else
                 EXPECT_STR(digest_text(&l.blob.digest).s, of_overlay[i].s);
