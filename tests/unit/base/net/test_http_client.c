@@ -379,6 +379,8 @@ TEST("connection refused, unknown hosts and no URLs are told apart")
     EXPECT_ERR(http_send(c, &q, &r2, &err), &err, ERR_NETWORK);
     EXPECT_CONTAINS(err.text, "no-such-host.invalid");
     EXPECT(!strstr(err.text, "secret"));
+    AUTO_VALUE(http_response_clear) struct http_response again; /* a retry says the same */
+    EXPECT_ERR(http_send(c, &q, &again, &err), &err, ERR_NETWORK);
     q.url = "ftp://127.0.0.1/x";
     AUTO_VALUE(http_response_clear) struct http_response r3;
     EXPECT_ERR(http_send(c, &q, &r3, &err), &err, ERR_INVALID);
