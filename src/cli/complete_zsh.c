@@ -72,8 +72,8 @@ void commands_print_zsh(const struct command *const *commands, const struct flag
                   "    compadd -a names\n}\n\n"
                   "_kiln() {\n    local -a commands=(");
     for (const struct command *const *c = commands; *c; c++) {
-        buf_puts(out, "\n        '");
-        print_quoted((*c)->name, out);
+        struct span rest = span_of((*c)->name), word = span_cut(&rest, ' ');
+        buf_printf(out, "\n        '%.*s", SPAN_ARG(word));
         buf_putc(out, ':');
         print_quoted((*c)->summary, out);
         buf_putc(out, '\'');

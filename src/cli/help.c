@@ -49,7 +49,7 @@ void command_print_help(const struct command *c, const struct flag *global, stru
     command_print_usage(c, out);
     buf_printf(out, "\n%s.\n", c->summary);
     if (c->about)
-        buf_printf(out, "%s\n", c->about);
+        buf_printf(out, "\n%s\n", c->about);
     print_flags("Flags", c->flags, out);
     print_flags("Flags of every command", global, out);
     if (c->examples) {

@@ -9,28 +9,53 @@
 
 #define DATE "November 24, 2026"
 
-/* Running text: each sentence begins a line, as mdoc wants it. */
+enum { LINE_MAX_COLUMNS = 76 };
+
+/* `is_line_start`: a dot or quote there would be a request to the formatter. */
+static void print_escaped(struct span text, bool is_line_start, struct buf *out)
+{
+    if (is_line_start && text.len && strchr(".'", text.ptr[0]))
+        buf_puts(out, "\\&");
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] == '\\')
+            buf_puts(out, "\\e");
+        else
+            buf_putc(out, text.ptr[i]);
+}
+
+static struct span next_word(struct span *rest)
+{
+    while (rest->len && strchr(" \n", rest->ptr[0]))
+        *rest = span_skip(*rest, 1);
+    size_t n = 0;
+    while (n < rest->len && !strchr(" \n", rest->ptr[n]))
+        n++;
+    struct span word = span_first(*rest, n);
+    *rest = span_skip(*rest, n);
+    return word;
+}
+
+/* Running text, wrapped; each sentence begins a line, as mdoc wants it. */
 static void print_text(struct span text, struct buf *out)
 {
-    bool is_line_start = true;
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        if (is_line_start && (c == '.' || c == '\''))
-            buf_puts(out, "\\&");
-        is_line_start = c == '\n';
-        if (c == '\\') {
-            buf_puts(out, "\\e");
-        } else if (c == ' ' && i && strchr(".:", text.ptr[i - 1]) && i + 1 < text.len &&
-                   (text.ptr[i + 1] == ' ' || text.ptr[i - 1] == '.')) {
+    size_t column = 0;
+    for (struct span word = next_word(&text); word.len; word = next_word(&text)) {
+        if (column && column + 1 + word.len > LINE_MAX_COLUMNS) {
             buf_putc(out, '\n');
-            is_line_start = true;
-            while (i + 1 < text.len && text.ptr[i + 1] == ' ')
-                i++;
-        } else {
-            buf_putc(out, c);
+            column = 0;
+        } else if (column) {
+            buf_putc(out, ' ');
+            column++;
+        }
+        print_escaped(word, column == 0, out);
+        column += word.len;
+        if (span_ends(word, ".")) {
+            buf_putc(out, '\n');
+            column = 0;
         }
     }
-    buf_putc(out, '\n');
+    if (column)
+        buf_putc(out, '\n');
 }
 
 static void print_paragraphs(const char *text, struct buf *out)
@@ -75,8 +100,10 @@ static void print_examples(const char *examples, struct buf *out)
 {
     struct span rest = span_of(examples);
     buf_puts(out, ".Sh EXAMPLES\n.Bd -literal -offset indent\n");
-    while (rest.ptr)
-        print_text(span_cut(&rest, '\n'), out);
+    while (rest.ptr) {
+        print_escaped(span_cut(&rest, '\n'), true, out);
+        buf_putc(out, '\n');
+    }
     buf_puts(out, ".Ed\n");
 }
 

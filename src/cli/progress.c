@@ -63,7 +63,8 @@ static void item_free(struct item *item)
     vec_each (&item->parts, p)
         free(p->name);
     vec_clear(&item->parts);
-    buf_clear(&item->line);
+    buf_clear(&item->lines[0]);
+    buf_clear(&item->lines[1]);
     buf_clear(&item->log);
     buf_clear(&item->waiting);
     str_list_clear(&item->warnings);
@@ -82,7 +83,8 @@ struct item *display_item(struct display *d, const char *id, const char *name)
         item->number = d->items.n + 1;
         item->id = xstrdup(id);
         item->name = xstrdup(name ? name : id);
-        buf_init(&item->line, 2 * (size_t)LOG_LINE_MAX);
+        buf_init(&item->lines[0], 2 * (size_t)LOG_LINE_MAX);
+        buf_init(&item->lines[1], 2 * (size_t)LOG_LINE_MAX);
         buf_init(&item->log, OUT_MAX);
         buf_init(&item->waiting, OUT_MAX);
         *vec_push(&d->items) = item;
@@ -126,9 +128,9 @@ static void keep_tail(struct buf *log, size_t keep)
     free(kept);
 }
 
-static void end_line(struct display *d, struct item *item, uint64_t at_ns)
+static void end_line(struct display *d, struct item *item, struct buf *begun, uint64_t at_ns)
 {
-    struct span line = buf_span(&item->line);
+    struct span line = buf_span(begun);
     if (span_ends(line, "\r"))
         line.len--;
     ptrdiff_t again = span_rfind(line, '\r'); /* a progress bar: what stayed visible */
@@ -141,21 +143,22 @@ static void end_line(struct display *d, struct item *item, uint64_t at_ns)
     }
     if (d->ops->line)
         d->ops->line(d, item, at_ns, line);
-    buf_reset(&item->line);
+    buf_reset(begun);
 }
 
 static void take_log(struct display *d, struct item *item, const struct progress_event *e)
 {
     struct span rest = e->bytes;
+    struct buf *begun = &item->lines[e->stream == 2];
     while (rest.len) {
         ptrdiff_t end = span_find(rest, '\n');
         struct span piece = end < 0 ? rest : span_first(rest, (size_t)end);
-        piece = span_first(piece, LOG_LINE_MAX - item->line.len);
-        buf_put(&item->line, piece);
+        piece = span_first(piece, LOG_LINE_MAX - begun->len);
+        buf_put(begun, piece);
         rest = span_skip(rest, piece.len);
         bool is_whole = rest.len && rest.ptr[0] == '\n';
-        if (is_whole || item->line.len >= LOG_LINE_MAX)
-            end_line(d, item, e->at_ns);
+        if (is_whole || begun->len >= LOG_LINE_MAX)
+            end_line(d, item, begun, e->at_ns);
         if (is_whole)
             rest = span_skip(rest, 1);
     }
@@ -164,8 +167,9 @@ static void take_log(struct display *d, struct item *item, const struct progress
 static void take_end(struct display *d, struct item *item, enum item_state state,
                      const struct progress_event *e)
 {
-    if (item->line.len)
-        end_line(d, item, e->at_ns);
+    for (size_t i = 0; i < 2; i++)
+        if (item->lines[i].len)
+            end_line(d, item, &item->lines[i], e->at_ns);
     if (!item->started_ns)
         item->started_ns = e->at_ns;
     item->state = state;

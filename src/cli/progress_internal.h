@@ -34,8 +34,8 @@ struct item {
     uint64_t started_ns, ended_ns;
     char *error; /* owned or NULL */
     vec(struct part) parts;
-    struct buf line; /* begun by a step, not ended yet */
-    struct buf log;  /* the last lines, each "0.532 text\n" */
+    struct buf lines[2]; /* begun by a step on stdout and stderr, not ended yet */
+    struct buf log;      /* the last lines, each "0.532 text\n" */
     struct str_list warnings;
     struct json *inputs; /* rawjson: digests; owned or NULL */
     /* plain */

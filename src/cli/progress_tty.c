@@ -59,7 +59,8 @@ static void print_shortened(const char *text, struct buf *out)
     buf_puts(out, text);
 }
 
-/* Room for the text is what the time leaves. */
+/* Room for the text is what the time leaves; the last column stays free, since terminals differ in
+ * what a line that fills it does. */
 static void add_line(struct frame *f, enum colour colour, const char *text, const char *right)
 {
     struct line *l = vec_push(&f->lines);
@@ -69,7 +70,7 @@ static void add_line(struct frame *f, enum colour colour, const char *text, cons
     print_shortened(text, &shortened);
     snprintf(l->right, sizeof l->right, "%s", right);
     l->colour = colour;
-    size_t room = f->columns > strlen(right) + 1 ? f->columns - strlen(right) - 1 : f->columns;
+    size_t room = f->columns - 1 - (right[0] ? strlen(right) + 1 : 0);
     size_t taken = text_print(buf_span(&shortened), room, &l->text);
     if (right[0] && taken < room)
         buf_printf(&l->text, "%*s", (int)(room - taken), "");
@@ -138,15 +139,17 @@ static void add_item(struct frame *f, const struct item *item)
 static void add_header(struct display *d, struct frame *f, bool is_over)
 {
     size_t n_ended = 0;
-    bool has_failed = false;
+    bool has_failed = false, is_canceled = false;
     vec_each (&d->items, item) {
         n_ended += (*item)->state != ITEM_RUNNING;
         has_failed |= (*item)->state == ITEM_FAILED;
+        is_canceled |= (*item)->state == ITEM_CANCELED;
     }
-    const char *verdict = !is_over               ? ""
-                          : has_failed           ? " FAILED"
-                          : n_ended < d->items.n ? ""
-                                                 : " FINISHED";
+    const char *verdict = !is_over                ? ""
+                          : has_failed            ? " FAILED"
+                          : is_canceled           ? " CANCELED"
+                          : n_ended == d->items.n ? " FINISHED"
+                                                  : "";
     AUTO_FREE char *text =
         xasprintf("[+] %s %.1fs (%zu/%zu)%s", d->title, seconds_between(d->opened_ns, f->now_ns),
                   n_ended, d->items.n, verdict);
@@ -180,8 +183,8 @@ static void fit(struct display *d, struct frame *f)
         f->detail.n_skipped = f->lines.n - f->rows;
         compose(d, f, false);
     }
-    if (f->lines.n > f->rows) {
-        f->detail.n_logs = 1;
+    while (f->lines.n > f->rows && f->detail.n_logs > 1) {
+        f->detail.n_logs--;
         compose(d, f, false);
     }
     if (f->lines.n > f->rows) {
