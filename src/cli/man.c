@@ -164,7 +164,7 @@ static void print_program(const struct command *const *commands, const struct fl
     buf_puts(out,
              ".Sh ENVIRONMENT\n.Bl -tag -width Ds\n"
              ".It Ev KILN_ROOT\nThe store, where\n.Fl -root\nis not given.\n"
-             ".It Ev KILN_SNAPSHOT_DRIVER\nHow root file systems are kept: overlay or directory; "
+             ".It Ev KILN_SNAPSHOT_DRIVER\nHow root file systems are kept: overlay or directory;\n"
              "the better one that works here is found by trying.\n"
              ".It Ev KILN_THREADS\nThreads that compute; as many as there are processors.\n"
              ".It Ev SOURCE_DATE_EPOCH\nThe time that goes into images, in seconds since 1970.\n"

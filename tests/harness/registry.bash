@@ -12,7 +12,8 @@ storage: {filesystem: {rootdirectory: $folder/data}, delete: {enabled: true}}
 http: {addr: "127.0.0.1:0"}
 $(cat)
 CONFIG
-    timeout 600 docker-registry serve "$folder/config.yml" >"$folder/log" 2>&1 3>&- &
+    : >"$folder/log"
+    timeout 600 docker-registry serve "$folder/config.yml" >>"$folder/log" 2>&1 3>&- &
     registry_pid=$!
     for ((i = 0; i < 500; i++)); do
         registry=$(sed -n 's/.*listening on \(127\.0\.0\.1:[0-9]*\).*/\1/p' "$folder/log")
