@@ -232,14 +232,60 @@ static int folder_blob(const struct export_host *h, int to, const char *path,
     return fs_publish(fd, to, path, err);
 }
 
-static int write_folder(const struct export_host *h, const char *dest, const struct map *files,
+/* The name under which an index lists an image; "" when it has none. */
+static const char *listed_name(const struct json *entry)
+{
+    const struct json *annotations = json_get(entry, "annotations");
+    const char *whole = json_get_str(annotations, "io.containerd.image.name");
+    const char *tag = json_get_str(annotations, "org.opencontainers.image.ref.name");
+    return whole ? whole : tag ? tag : "";
+}
+
+static bool is_listed(const struct json *manifests, const struct json *entry)
+{
+    const char *name = listed_name(entry), *digest = json_get_str(entry, "digest");
+    for (size_t i = 0; i < json_len(manifests); i++) {
+        const struct json *other = json_at(manifests, i);
+        if (strcmp(listed_name(other), name) == 0 &&
+            (*name || strcmp(json_get_str(other, "digest"), digest) == 0))
+            return true;
+    }
+    return false;
+}
+
+/* The images that a layout already has stay in its index, but for those whose names are given anew.
+ */
+static int add_listed(int to, struct map *files, struct err *err)
+{
+    const struct content *ours = map_find(files, "index.json");
+    AUTO(json_free) struct json *old = NULL, *index = NULL;
+    AUTO_VALUE(buf_clear) struct buf text = { 0 };
+    buf_init(&text, LIMIT_JSON);
+    if (!fs_exists(to, "index.json"))
+        return 0;
+    if (fs_read_file(to, "index.json", &text, err) || json_parse(buf_span(&text), &old, err) ||
+        json_parse(span_of(ours->text), &index, err))
+        return err_wrap(err, "index.json of the layout that is there");
+    struct json *manifests = json_get(index, "manifests");
+    const struct json *before = json_get(old, "manifests");
+    for (size_t i = 0; i < json_len(before); i++) {
+        struct json *entry = json_at(before, i);
+        if (json_get_str(entry, "digest") && !is_listed(manifests, entry))
+            json_push(manifests, json_ref(entry));
+    }
+    add_text(files, "index.json", STEAL(index));
+    return 0;
+}
+
+static int write_folder(const struct export_host *h, const char *dest, struct map *files,
                         struct err *err)
 {
     AUTO_FD int to = -1;
     if (fs_make_dirs(AT_FDCWD, dest, 0755, err) ||
         fs_open(AT_FDCWD, dest, O_RDONLY | O_DIRECTORY, 0, &to, err) ||
-        fs_make_dirs(to, "blobs/sha256", 0755, err) || fs_make_dirs(to, "blobs/sha512", 0755, err))
-        return -1;
+        fs_make_dirs(to, "blobs/sha256", 0755, err) ||
+        fs_make_dirs(to, "blobs/sha512", 0755, err) || add_listed(to, files, err))
+        return err_wrap(err, "write %s", dest);
     map_each (files, e) {
         const struct content *c = e->value;
         if (c->text ? fs_write_file(to, e->key, span_of(c->text), 0644, false, err)

@@ -39,14 +39,33 @@ static int make_all(const struct export_host *h, const struct export_spec *s,
     return 0;
 }
 
-/* Names in the store are set last: they promise that all is there. */
+/* Whether all layers are in the store. */
+static int is_complete(const struct export_host *h, const struct made_images *made, bool *out,
+                       struct err *err)
+{
+    *out = true;
+    for (size_t i = 0; i < made->n; i++)
+        for (size_t k = 0; k < made->items[i].layers.n && *out; k++)
+            if (blob_find(h->store, &made->items[i].layers.items[k].ref.blob.digest, out, NULL,
+                          err))
+                return -1;
+    return 0;
+}
+
+/* Names in the store are set last: they promise that all is there.  What was pushed may lack layers
+ * of its base that never came here; nothing is fetched for the name's sake, it has none then. */
 static int keep_names(const struct export_host *h, const struct export_spec *s,
                       const struct made_images *made, const struct descriptor *target,
                       struct err *err)
 {
+    bool is_whole = true;
     for (size_t i = 0; i < made->n && !s->is_pushed; i++)
         if (image_complete(h, &made->items[i], err))
             return -1;
+    if (is_complete(h, made, &is_whole, err))
+        return -1;
+    if (!is_whole)
+        return 0;
     if (store_settle(h->store, err))
         return -1;
     vec_each (export_names(h, s), name) {

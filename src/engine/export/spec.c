@@ -30,26 +30,43 @@ void export_spec_clear(struct export_spec *s)
     map_clear(&s->index_annotations);
 }
 
-/* The next field of a CSV line, unquoted.  Owned by the caller; NULL at the end. */
-static char *next_field(struct span *rest)
+/* The content of a quoted field; *rest goes on behind its closing quote. */
+static int cut_quoted(struct span *rest, char **out, struct err *err)
 {
-    if (!rest->ptr)
-        return NULL;
-    if (rest->len == 0 || rest->ptr[0] != '"')
-        return span_dup(span_cut(rest, ','));
     struct buf field;
-    buf_init(&field, LIMIT_HTTP_TEXT);
     size_t i = 1;
+    buf_init(&field, rest->len + 1);
+    buf_puts(&field, "");
     for (; i < rest->len; i++) {
-        if (rest->ptr[i] == '"' && (i + 1 == rest->len || rest->ptr[i + 1] != '"'))
+        bool is_quote = rest->ptr[i] == '"';
+        if (is_quote && (i + 1 == rest->len || rest->ptr[i + 1] != '"'))
             break;
-        if (rest->ptr[i] == '"')
-            i++;
         buf_putc(&field, rest->ptr[i]);
+        i += is_quote;
     }
+    *out = buf_take(&field);
+    bool is_closed = i < rest->len;
     *rest = span_skip(*rest, i + 1);
+    if (is_closed && (rest->len == 0 || rest->ptr[0] == ','))
+        return 0;
+    free(STEAL(*out));
+    return err_set(err, ERR_INVALID, is_closed ? "text behind a closing quote" : "an open quote");
+}
+
+/* The next field of a CSV line, unquoted.  Owned by the caller; NULL at the end. */
+static int next_field(struct span *rest, char **out, struct err *err)
+{
+    *out = NULL;
+    if (!rest->ptr)
+        return 0;
+    if (rest->len == 0 || rest->ptr[0] != '"') {
+        *out = span_dup(span_cut(rest, ','));
+        return 0;
+    }
+    if (cut_quoted(rest, out, err))
+        return -1;
     (void)span_cut(rest, ',');
-    return field.data ? buf_take(&field) : xstrdup("");
+    return 0;
 }
 
 static int read_bool(const char *key, const char *value, bool *out, struct err *err)
@@ -115,13 +132,20 @@ static int set_annotation(struct export_spec *s, const char *key, const char *va
     return 0;
 }
 
-static int set_names(struct export_spec *s, const char *value)
+static int set_names(struct export_spec *s, const char *value, struct err *err)
 {
     struct span rest = span_of(value);
     while (rest.ptr) {
+        AUTO_VALUE(reference_clear) struct reference ref = { 0 };
         struct span name = span_trim(span_cut(&rest, ','));
-        if (name.len)
-            str_list_take(&s->names, span_dup(name));
+        if (name.len == 0)
+            continue;
+        if (reference_parse(name, &ref, err))
+            return -1;
+        if (digest_is_set(&ref.digest))
+            return err_set(err, ERR_INVALID, "name=%.*s: an output's digest cannot be chosen",
+                           SPAN_ARG(name));
+        str_list_take(&s->names, span_dup(name));
     }
     return 0;
 }
@@ -166,7 +190,7 @@ static int set_key(struct export_spec *s, const char *key, const char *value, st
     if (strcmp(key, "type") == 0)
         return 0; /* read before */
     if (strcmp(key, "name") == 0)
-        return set_names(s, value);
+        return set_names(s, value, err);
     if (strcmp(key, "dest") == 0) {
         free(s->dest);
         s->dest = xstrdup(value);
@@ -188,16 +212,18 @@ static int read_fields(const char *text, struct str_list *keys, struct str_list 
                        struct err *err)
 {
     struct span rest = span_of(text);
-    char *field;
-    while ((field = next_field(&rest))) {
-        AUTO_FREE char *owned = field;
-        char *equals = strchr(owned, '=');
-        if (!equals && !*owned)
+    for (;;) {
+        AUTO_FREE char *field = NULL;
+        if (next_field(&rest, &field, err))
+            return -1;
+        if (!field)
+            return 0;
+        const char *equals = strchr(field, '=');
+        if (!*field)
             return err_set(err, ERR_INVALID, "an empty field");
-        str_list_take(keys, equals ? xstrndup(owned, (size_t)(equals - owned)) : xstrdup(owned));
+        str_list_take(keys, equals ? xstrndup(field, (size_t)(equals - field)) : xstrdup(field));
         str_list_push(values, equals ? equals + 1 : "");
     }
-    return 0;
 }
 
 static int check_spec(const struct export_spec *s, struct err *err)
@@ -205,10 +231,17 @@ static int check_spec(const struct export_spec *s, struct err *err)
     bool needs_dest = s->type == EXPORT_LOCAL || s->type == EXPORT_TAR || s->type == EXPORT_OCI;
     if (needs_dest && !s->dest)
         return err_set(err, ERR_INVALID, "dest= is missing: where shall it go?");
+    if (needs_dest && !*s->dest)
+        return err_set(err, ERR_INVALID, "dest= is empty");
     if (s->type == EXPORT_IMAGE && s->dest)
         return err_set(err, ERR_INVALID, "dest=%s: an image goes by its name", s->dest);
-    if ((s->type == EXPORT_LOCAL || (!s->is_tar && s->dest)) && s->dest &&
-        strcmp(s->dest, "-") == 0)
+    if (s->is_pushed && s->type != EXPORT_IMAGE)
+        return err_set(err, ERR_INVALID, "push=true: only type=image can be pushed");
+    if (s->type == EXPORT_DOCKER && !s->is_tar && !s->dest)
+        return err_set(err, ERR_INVALID, "tar=false: dest= is missing");
+    bool is_folder = s->type == EXPORT_LOCAL ||
+                     ((s->type == EXPORT_OCI || s->type == EXPORT_DOCKER) && !s->is_tar);
+    if (is_folder && s->dest && strcmp(s->dest, "-") == 0)
         return err_set(err, ERR_INVALID, "dest=-: a folder cannot go to stdout");
     return 0;
 }
