@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/core/log.h"
 #include "base/core/mem.h"
 #include "image/registry/internal.h"
 #include "image/store/blob.h"
@@ -20,13 +21,29 @@ struct download {
     bool has_begun;      /* this try gave bytes */
 };
 
+/* Where the bytes of a 206 belong: "bytes 5-9/10". */
+static uint64_t answered_from(const struct http_response *response, uint64_t or_else)
+{
+    struct span range = span_of(map_find_str(&response->headers, "content-range"));
+    uint64_t from = 0;
+    if (!span_starts(range, "bytes "))
+        return or_else;
+    range = span_skip(range, 6);
+    return span_u64(span_cut(&range, '-'), UINT64_MAX, &from) ? from : or_else;
+}
+
 /* A server without Range sends everything again: then what is there is dropped. */
 static int download_begin(struct download *d, struct err *err)
 {
+    const struct http_response *seen = d->call->seen;
     d->has_begun = true;
-    if (d->asked_from == 0 || d->call->seen->status == 206)
+    uint64_t from = seen->status == 206 ? answered_from(seen, d->asked_from) : 0;
+    if (from == d->asked_from)
         return 0;
-    return ingest_restart(d->ingest, err);
+    if (from == 0)
+        return ingest_restart(d->ingest, err);
+    return err_set(err, ERR_CORRUPT, "blob %s: asked from byte %" PRIu64 ", answered from %" PRIu64,
+                   digest_text(&d->blob->digest).s, d->asked_from, from);
 }
 
 static int download_write(struct writer *w, struct span bytes, struct err *err)
@@ -47,7 +64,8 @@ static int download_restart(void *arg, struct map *headers, struct err *err)
     struct download *d = arg;
     d->asked_from = ingest_size(d->ingest);
     d->has_begun = false;
-    if (d->asked_from >= d->blob->size && d->asked_from > 0) {
+    /* What another host gave may be why it is asked no more. */
+    if (d->asked_from > 0 && (d->call->is_new_host || d->asked_from >= d->blob->size)) {
         if (ingest_restart(d->ingest, err))
             return -1;
         d->asked_from = 0;
@@ -57,6 +75,26 @@ static int download_restart(void *arg, struct map *headers, struct err *err)
         map_set_str(headers, "Range", range);
     }
     return 0;
+}
+
+/* One download, from the mirrors or past them. */
+static int fetch_blob(struct remote *r, struct call *c, struct ingest *in, struct err *err)
+{
+    AUTO_VALUE(http_response_clear) struct http_response response = { 0 };
+    if (call_send(r, c, &response, err)) /* what is wrong with the content does not say whence */
+        return err->kind == ERR_CORRUPT
+                   ? err_wrap(err, "pull from %s/%s", c->ref->registry, c->ref->repository)
+                   : -1;
+    if (response.status != 200 && response.status != 206)
+        return call_fail(r, c, &response, err);
+    if (ingest_commit(in, NULL, err) == 0)
+        return 0;
+    if (err->kind != ERR_CORRUPT || !c->is_from_mirror)
+        return err_wrap(err, "pull from %s/%s", c->ref->registry, c->ref->repository);
+    log_event(LOG_WARN, "registry", "a mirror gave something else error=\"%s\"", err->text);
+    err_clear(err);
+    c->asks_mirrors = false;
+    return fetch_blob(r, c, in, err);
 }
 
 int remote_pull_blob(struct remote *r, const struct reference *ref, const struct descriptor *blob,
@@ -87,12 +125,5 @@ int remote_pull_blob(struct remote *r, const struct reference *ref, const struct
     };
     c.sink = &d.base;
     c.sink_arg = &d;
-    AUTO_VALUE(http_response_clear) struct http_response response = { 0 };
-    if (call_send(r, &c, &response, err))
-        return -1;
-    if (response.status != 200 && response.status != 206)
-        return call_fail(r, &c, &response, err);
-    if (ingest_commit(in, NULL, err))
-        return err_wrap(err, "pull from %s/%s", ref->registry, ref->repository);
-    return 0;
+    return fetch_blob(r, &c, in, err);
 }

@@ -29,6 +29,7 @@ struct upload {
     int fd;
     uint64_t offset; /* what the registry has */
     char *location;  /* owned: where the session goes on */
+    int http_status; /* of the last answer that refused something */
 };
 
 /* The bytes of the file from an offset to the end, by pread, telling progress. */
@@ -120,7 +121,7 @@ static char *closing_url(const struct upload *u)
 }
 
 /* PUT with everything, or, when `is_empty`, the closing of what PATCH brought. */
-static int upload_put(struct upload *u, bool is_empty, int *http_status, struct err *err)
+static int upload_put(struct upload *u, bool is_empty, struct err *err)
 {
     AUTO_FREE char *url = closing_url(u);
     AUTO_VALUE(map_clear) struct map headers = STR_MAP;
@@ -139,7 +140,7 @@ static int upload_put(struct upload *u, bool is_empty, int *http_status, struct 
     AUTO_VALUE(http_response_clear) struct http_response response = { 0 };
     if (call_send(u->remote, &c, &response, err))
         return -1;
-    *http_status = response.status;
+    u->http_status = response.status;
     if (response.status != 201 && response.status != 204)
         return call_fail(u->remote, &c, &response, err);
     return 0;
@@ -165,6 +166,7 @@ static int upload_patch(struct upload *u, struct err *err)
     AUTO_VALUE(http_response_clear) struct http_response response = { 0 };
     if (call_send(u->remote, &c, &response, err))
         return -1;
+    u->http_status = response.status;
     if (response.status != 202 && response.status != 201 && response.status != 204)
         return call_fail(u->remote, &c, &response, err);
     return take_location(u, &c, &response, err);
@@ -194,16 +196,18 @@ static int upload_ask(struct upload *u, bool *is_alive, struct err *err)
     return take_location(u, &c, &response, err);
 }
 
-static bool is_worth_going_on(const struct err *err)
+/* What broke, was too much at once, or is at another place than thought (416). */
+static bool is_worth_going_on(const struct upload *u, const struct err *err)
 {
-    return err->kind == ERR_NETWORK || err->kind == ERR_TIMEOUT;
+    return err->kind == ERR_NETWORK || err->kind == ERR_TIMEOUT || u->http_status == 416 ||
+           (err->kind == ERR_LIMIT && u->http_status != 413);
 }
 
 /* After something broke: the rest by PATCH, then the closing PUT; or all over again. */
 static int upload_rest(struct upload *u, struct err *err)
 {
     bool is_alive = false, is_done = false;
-    int status = 0;
+    u->http_status = 0;
     if (upload_ask(u, &is_alive, err))
         return -1;
     if (!is_alive && upload_start(u, NULL, &is_done, err))
@@ -212,17 +216,17 @@ static int upload_rest(struct upload *u, struct err *err)
         return 0;
     if (u->offset < u->blob->size && upload_patch(u, err))
         return -1;
-    return upload_put(u, true, &status, err);
+    return upload_put(u, true, err);
 }
 
 static int upload_bytes(struct upload *u, struct err *err)
 {
-    int http_status = 0;
-    if (upload_put(u, false, &http_status, err) == 0)
+    if (upload_put(u, false, err) == 0)
         return 0;
-    bool takes_no_put = http_status == 404 || http_status == 405 || http_status == 411;
+    int s = u->http_status;
+    bool takes_no_put = s == 404 || s == 405 || s == 411;
     for (int n_tries = 0; n_tries < u->remote->n_retries; n_tries++) {
-        if (!is_worth_going_on(err) && !takes_no_put)
+        if (!is_worth_going_on(u, err) && !takes_no_put)
             return -1;
         log_event(LOG_INFO, "registry", "go on with an upload blob=%s error=\"%s\"",
                   digest_text(&u->blob->digest).s, err->text);
@@ -260,6 +264,22 @@ static void set_known(struct remote *r, const struct reference *ref, const struc
     pthread_mutex_unlock(&r->lock);
 }
 
+/* A session that nothing comes of; what the registry says to that changes nothing. */
+static void upload_abandon(struct upload *u)
+{
+    struct err ignored = { 0 };
+    struct call c = { .ref = u->ref,
+                      .method = "DELETE",
+                      .url = u->location,
+                      .actions = PUSH,
+                      .cancel = u->cancel,
+                      .is_tried_once = true,
+                      .what = u->what };
+    AUTO_VALUE(http_response_clear) struct http_response response = { 0 };
+    if (call_send(u->remote, &c, &response, &ignored))
+        log_event(LOG_DEBUG, "registry", "an upload is left behind error=\"%s\"", ignored.text);
+}
+
 int remote_has_blob(struct remote *r, const struct reference *ref, const struct digest *d,
                     bool *is_there, const struct cancel *cancel, struct err *err)
 {
@@ -277,7 +297,8 @@ int remote_has_blob(struct remote *r, const struct reference *ref, const struct 
     if (call_send(r, &c, &response, err))
         return -1;
     *is_there = response.status == 200;
-    if (response.status != 200 && response.status != 404)
+    bool has_no_head = response.status == 405 || response.status == 501;
+    if (response.status != 200 && response.status != 404 && !has_no_head)
         return call_fail(r, &c, &response, err);
     if (*is_there)
         set_known(r, ref, d);
@@ -302,8 +323,11 @@ int remote_push_blob(struct remote *r, const struct reference *ref, const struct
     int status = upload_start(&u, mount_from, &is_done, err);
     if (status == 0 && is_done && was_there)
         *was_there = true;
-    if (status == 0 && !is_done)
+    if (status == 0 && !is_done) {
         status = blob_open(st, &blob->digest, &fd, &size, err);
+        if (status)
+            upload_abandon(&u);
+    }
     u.fd = fd;
     if (status == 0 && !is_done)
         status = upload_bytes(&u, err);

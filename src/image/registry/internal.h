@@ -63,6 +63,8 @@ struct token_wish {
 NODISCARD int token_get(struct remote *r, const struct token_wish *wish, char **out,
                         struct err *err);
 void token_free(void *token);
+/* Of the challenges in a WWW-Authenticate header the one to follow: Bearer where it is offered. */
+const char *challenge_pick(const char *header);
 /* The parameter of a challenge: challenge_find(`Bearer realm="x"`, "realm").  Owned by the caller;
  * NULL. */
 char *challenge_find(const char *challenge, const char *name);
@@ -87,6 +89,8 @@ struct call {
     int (*restart)(void *arg, struct map *headers, struct err *err);
     void *sink_arg;
     const struct http_response *seen; /* set: the response being received, for the sink */
+    bool is_new_host;                 /* set: this try is the first at its host, for restart() */
+    bool is_from_mirror;              /* set: who answered */
     size_t ceiling;                   /* of a kept body; 0: the default */
     const struct cancel *cancel;
     bool asks_mirrors;

@@ -7,11 +7,14 @@
 #include <string.h>
 
 #include "base/core/limits.h"
+#include "base/core/log.h"
 #include "base/core/mem.h"
 #include "image/registry/internal.h"
 
 #define PULL "pull"
 #define PUSH "pull,push"
+
+enum { PAGES_MAX = 1000, TAGS_MAX = 1000000 };
 
 static char *manifest_path(const struct reference *ref)
 {
@@ -47,6 +50,7 @@ int remote_resolve(struct remote *r, const struct reference *ref, struct descrip
                    const struct cancel *cancel, struct err *err)
 {
     AUTO_FREE char *path = manifest_path(ref);
+    AUTO_FREE char *what = xasprintf("resolve %s", strchr(path, '/') + 1);
     AUTO_VALUE(map_clear) struct map headers = STR_MAP;
     accept_manifests(&headers);
     struct call c = { .ref = ref,
@@ -56,7 +60,7 @@ int remote_resolve(struct remote *r, const struct reference *ref, struct descrip
                       .headers = &headers,
                       .cancel = cancel,
                       .asks_mirrors = true,
-                      .what = "resolve" };
+                      .what = what };
     AUTO_VALUE(http_response_clear) struct http_response response = { 0 };
     if (call_send(r, &c, &response, err))
         return -1;
@@ -93,6 +97,25 @@ static int check_manifest(const struct call *c, const struct digest *want, struc
     return 0;
 }
 
+static int fetch_manifest(struct remote *r, struct call *c, const struct digest *want,
+                          struct buf *out, struct descriptor *got, struct err *err)
+{
+    AUTO_VALUE(http_response_clear) struct http_response response = { 0 };
+    if (call_send(r, c, &response, err))
+        return -1;
+    if (response.status != 200)
+        return call_fail(r, c, &response, err);
+    if (check_manifest(c, want, buf_span(&response.body),
+                       map_find_str(&response.headers, "content-type"), got, err) == 0)
+        return buf_append(out, buf_span(&response.body), err);
+    if (!c->is_from_mirror)
+        return -1;
+    log_event(LOG_WARN, "registry", "a mirror gave something else error=\"%s\"", err->text);
+    err_clear(err);
+    c->asks_mirrors = false;
+    return fetch_manifest(r, c, want, out, got, err);
+}
+
 int remote_manifest(struct remote *r, const struct reference *ref, const struct digest *want,
                     struct buf *out, struct descriptor *got, const struct cancel *cancel,
                     struct err *err)
@@ -100,6 +123,7 @@ int remote_manifest(struct remote *r, const struct reference *ref, const struct 
     AUTO_FREE char *path = want && digest_is_set(want)
                                ? xasprintf("manifests/%s", digest_text(want).s)
                                : manifest_path(ref);
+    AUTO_FREE char *what = xasprintf("get manifest %s", strchr(path, '/') + 1);
     AUTO_VALUE(map_clear) struct map headers = STR_MAP;
     accept_manifests(&headers);
     struct call c = { .ref = ref,
@@ -110,18 +134,8 @@ int remote_manifest(struct remote *r, const struct reference *ref, const struct 
                       .ceiling = out->ceiling,
                       .cancel = cancel,
                       .asks_mirrors = true,
-                      .what = "get the manifest" };
-    AUTO_VALUE(http_response_clear) struct http_response response = { 0 };
-    if (call_send(r, &c, &response, err))
-        return -1;
-    if (response.status != 200)
-        return call_fail(r, &c, &response, err);
-    if (!want || !digest_is_set(want))
-        want = &ref->digest;
-    if (check_manifest(&c, want, buf_span(&response.body),
-                       map_find_str(&response.headers, "content-type"), got, err))
-        return -1;
-    return buf_append(out, buf_span(&response.body), err);
+                      .what = what };
+    return fetch_manifest(r, &c, want && digest_is_set(want) ? want : &ref->digest, out, got, err);
 }
 
 int remote_push_manifest(struct remote *r, const struct reference *ref, const char *media_type,
@@ -130,6 +144,7 @@ int remote_push_manifest(struct remote *r, const struct reference *ref, const ch
     struct digest digest = digest_of(bytes);
     AUTO_FREE char *path = ref->tag ? xasprintf("manifests/%s", ref->tag)
                                     : xasprintf("manifests/%s", digest_text(&digest).s);
+    AUTO_FREE char *what = xasprintf("push manifest %s", strchr(path, '/') + 1);
     AUTO_VALUE(map_clear) struct map headers = STR_MAP;
     map_set_str(&headers, "Content-Type", media_type);
     struct call c = { .ref = ref,
@@ -140,7 +155,7 @@ int remote_push_manifest(struct remote *r, const struct reference *ref, const ch
                       .body = bytes,
                       .body_size = bytes.len,
                       .cancel = cancel,
-                      .what = "push the manifest" };
+                      .what = what };
     AUTO_VALUE(http_response_clear) struct http_response response = { 0 };
     if (call_send(r, &c, &response, err))
         return -1;
@@ -153,12 +168,13 @@ int remote_delete_manifest(struct remote *r, const struct reference *ref,
                            const struct cancel *cancel, struct err *err)
 {
     AUTO_FREE char *path = manifest_path(ref);
+    AUTO_FREE char *what = xasprintf("delete manifest %s", strchr(path, '/') + 1);
     struct call c = { .ref = ref,
                       .method = "DELETE",
                       .path = path,
                       .actions = "delete",
                       .cancel = cancel,
-                      .what = "delete the manifest" };
+                      .what = what };
     AUTO_VALUE(http_response_clear) struct http_response response = { 0 };
     if (call_send(r, &c, &response, err))
         return -1;
@@ -187,7 +203,7 @@ static int list_pages(struct remote *r, struct call *c, bool *is_absent,
                       struct err *err)
 {
     AUTO_FREE char *next = NULL;
-    do {
+    for (int n_pages = 0; n_pages < PAGES_MAX; n_pages++) {
         AUTO_VALUE(http_response_clear) struct http_response response = { 0 };
         if (call_send(r, c, &response, err))
             return -1;
@@ -204,15 +220,21 @@ static int list_pages(struct remote *r, struct call *c, bool *is_absent,
         next = next_page(r, c, &response, err);
         if (!next && err->kind)
             return -1;
+        if (!next)
+            return 0;
         c->url = next;
-    } while (next);
-    return 0;
+    }
+    return err_set(err, ERR_LIMIT, "%s: %s/%s has more than %d pages of them", c->what,
+                   c->ref->registry, c->ref->repository, PAGES_MAX);
 }
 
 static int take_tags(void *arg, const struct json *page, struct err *err)
 {
     const struct json *tags = json_get(page, "tags");
-    if (json_type(tags) != JSON_NULL && !json_to_list(tags, arg))
+    struct str_list *out = arg;
+    if (out->n + json_len(tags) > TAGS_MAX)
+        return err_set(err, ERR_LIMIT, "more than %d tags", TAGS_MAX);
+    if (json_type(tags) != JSON_NULL && !json_to_list(tags, out))
         return err_set(err, ERR_INVALID, "the list of tags is no list of texts");
     return 0;
 }

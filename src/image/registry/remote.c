@@ -67,6 +67,18 @@ static int try_credential(struct remote *r, const char *registry, struct err *er
     return 0;
 }
 
+/* What was there before is better than what is wrong. */
+static void put_back(struct remote *r, const char *registry, const struct credential *before,
+                     struct err *err)
+{
+    struct err why = { 0 };
+    bool was_there = false;
+    if (before->user || before->identity_token
+            ? credential_store(r->auth_file, registry, before, &why)
+            : credential_erase(r->auth_file, registry, &was_there, &why))
+        err_hint(err, "%s could not be put back: %.300s", r->auth_file, why.text);
+}
+
 int remote_login(struct remote *r, const char *registry, const char *user, const char *password,
                  struct err *err)
 {
@@ -79,14 +91,10 @@ int remote_login(struct remote *r, const char *registry, const char *user, const
         return -1;
     }
     int status = try_credential(r, registry, err);
-    if (status) { /* what was there before is better than what is wrong */
-        struct err ignored = { 0 };
-        bool was_there = false;
-        status = -1;
-        if (before.user || before.identity_token
-                ? credential_store(r->auth_file, registry, &before, &ignored)
-                : credential_erase(r->auth_file, registry, &was_there, &ignored))
-            err_hint(err, "%s could not be put back: %.300s", r->auth_file, ignored.text);
+    if (status) {
+        if (err->kind == ERR_DENIED)
+            err_hint(err, "check user and password; some registries want a token as the password");
+        put_back(r, registry, &before, err);
     }
     credential_clear(&before);
     return status;

@@ -30,11 +30,20 @@ static char *call_url(const struct call *c, const struct host *h)
     return xasprintf("%s/v2/%s/%s", h->base_url, c->ref->repository, c->path);
 }
 
+static unsigned port_of(const struct url *u)
+{
+    return u->port ? u->port : strcmp(u->scheme, "https") == 0 ? 443 : 80;
+}
+
 /* Credentials go to the registry alone, not where a Location leads. */
 static bool is_same_host(const char *url, const struct host *h)
 {
-    size_t len = strlen(h->base_url);
-    return strncmp(url, h->base_url, len) == 0 && (url[len] == '/' || url[len] == '\0');
+    AUTO_VALUE(url_clear) struct url to = { 0 }, own = { 0 };
+    struct err bad = { 0 };
+    if (url_parse(span_of(url), &to, &bad) || url_parse(span_of(h->base_url), &own, &bad))
+        return false;
+    return strcmp(to.scheme, own.scheme) == 0 && to.host && own.host &&
+           strcmp(to.host, own.host) == 0 && port_of(&to) == port_of(&own);
 }
 
 static int send_once(struct remote *r, struct call *c, const struct host *h, const char *token,
@@ -45,6 +54,7 @@ static int send_once(struct remote *r, struct call *c, const struct host *h, con
         map_copy_str(&headers, c->headers);
     if (c->restart && c->restart(c->sink_arg, &headers, err))
         return -1;
+    c->is_new_host = false;
     AUTO_FREE char *url = call_url(c, h);
     if (token && is_same_host(url, h))
         map_set_str(&headers, "Authorization", token);
@@ -101,9 +111,10 @@ static int send_authorized(struct remote *r, struct call *c, const struct host *
     AUTO_FREE char *token = NULL;
     if (token_ahead(r, c, h, scope, &token, err) || send_once(r, c, h, token, out, err))
         return -1;
-    const char *challenge = map_find_str(&out->headers, "www-authenticate");
-    if (out->status != 401 || !challenge)
+    const char *header = map_find_str(&out->headers, "www-authenticate");
+    if (out->status != 401 || !header)
         return 0;
+    const char *challenge = challenge_pick(header);
     keep_challenge(r, h, challenge);
     AUTO_FREE char *fresh = NULL;
     struct token_wish wish = { .host = h,
@@ -134,14 +145,15 @@ static int pause_ms(int n_tries, const struct http_response *response)
 {
     const char *after = map_find_str(&response->headers, "retry-after");
     uint64_t seconds = 0;
-    if (after && span_u64(span_of(after), RETRY_AFTER_MAX_S, &seconds))
-        return (int)seconds * 1000;
+    if (after && span_u64(span_of(after), UINT64_MAX, &seconds))
+        return (int)(seconds < RETRY_AFTER_MAX_S ? seconds : RETRY_AFTER_MAX_S) * 1000;
     return RETRY_FIRST_MS << (n_tries < 6 ? n_tries : 6);
 }
 
 static int send_with_retries(struct remote *r, struct call *c, const struct host *h,
                              struct http_response *out, struct err *err)
 {
+    c->is_new_host = true;
     for (int n_tries = 0;; n_tries++) {
         *out = (struct http_response){ 0 };
         int status = send_authorized(r, c, h, out, err);
@@ -179,12 +191,13 @@ static bool ask_mirrors(struct remote *r, struct call *c, struct http_response *
 int call_send(struct remote *r, struct call *c, struct http_response *out, struct err *err)
 {
     const struct host *h = NULL;
-    if (c->asks_mirrors && ask_mirrors(r, c, out))
+    c->is_from_mirror = c->asks_mirrors && ask_mirrors(r, c, out);
+    if (c->is_from_mirror)
         return 0;
     if (host_get(r, c->ref->registry, c->cancel, &h, err))
         return -1;
-    if (send_with_retries(r, c, h, out, err))
-        return -1;
+    if (send_with_retries(r, c, h, out, err)) /* what a sink refuses, its owner tells */
+        return err->kind == ERR_CORRUPT ? -1 : err_wrap(err, "%s", c->what);
     if (out->status == 401 || out->status == 429 || out->status >= 500)
         return call_fail(r, c, out, err);
     return 0;
@@ -250,8 +263,8 @@ int call_fail(struct remote *r, const struct call *c, const struct http_response
                           : s == 429 ? "too many requests"
                           : s == 413 ? "too large"
                                      : "refused";
-    err_set(err, kind_of_status(s), "%s: %s/%s answers %d, %s%s", c->what, c->ref->registry,
-            c->ref->repository, s, meaning, words);
+    err_set(err, kind_of_status(s), "%s: %s%s%s answers %d, %s%s", c->what, c->ref->registry,
+            *c->ref->repository ? "/" : "", c->ref->repository, s, meaning, words);
     if (s == 401 || s == 403)
         say_who(r, c, err);
     return -1;

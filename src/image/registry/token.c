@@ -32,6 +32,19 @@ void token_free(void *token)
     free(t);
 }
 
+const char *challenge_pick(const char *header)
+{
+    bool is_quoted = false;
+    for (const char *p = header; *p; p++) {
+        if (*p == '"')
+            is_quoted = !is_quoted;
+        bool is_start = p == header || p[-1] == ' ' || p[-1] == ',';
+        if (!is_quoted && is_start && strncasecmp(p, "bearer ", 7) == 0)
+            return p;
+    }
+    return header;
+}
+
 char *challenge_find(const char *challenge, const char *name)
 {
     size_t len = strlen(name);
@@ -126,8 +139,7 @@ static int ask_token_server(struct remote *r, const struct token_request *t,
     AUTO_FREE char *realm = challenge_find(t->challenge, "realm");
     AUTO_FREE char *service = challenge_find(t->challenge, "service");
     if (!realm)
-        return err_set(err, ERR_INVALID, "%s asks for a token but names no server: %s",
-                       t->host->registry, t->challenge);
+        return err_set(err, ERR_INVALID, "the challenge names no server: %s", t->challenge);
     AUTO_VALUE(buf_clear) struct buf q = { 0 };
     buf_init(&q, LIMIT_HTTP_TEXT);
     AUTO_VALUE(map_clear) struct map headers = STR_MAP;
@@ -161,6 +173,17 @@ static int ask_token_server(struct remote *r, const struct token_request *t,
     return status;
 }
 
+/* Goes into a header as it is. */
+static bool is_token(const char *value)
+{
+    if (!value || !*value)
+        return false;
+    for (const char *p = value; *p; p++)
+        if (*p <= ' ' || *p > '~')
+            return false;
+    return true;
+}
+
 static int read_token(const struct http_response *response, struct token *out, struct err *err)
 {
     AUTO(json_free) struct json *answer = NULL;
@@ -169,7 +192,7 @@ static int read_token(const struct http_response *response, struct token *out, s
     const char *value = json_get_str(answer, "token");
     if (!value)
         value = json_get_str(answer, "access_token");
-    if (!value)
+    if (!is_token(value))
         return err_set(err, ERR_INVALID, "the token server's answer holds no token");
     int64_t seconds = json_get_int(answer, "expires_in", TOKEN_DEFAULT_S);
     if (seconds <= TOKEN_MARGIN_S)
@@ -188,8 +211,8 @@ static int deny(const struct token_request *t, const struct http_response *respo
                 t->host->registry, c->user ? " of user " : "", c->user ? c->user : "", c->origin,
                 response->status);
     else
-        err_set(err, ERR_DENIED, "%s gives anonymous access to nobody (status %d)",
-                t->host->registry, response->status);
+        err_set(err, ERR_DENIED, "%s gives no token to strangers (status %d)", t->host->registry,
+                response->status);
     return err_hint(err, "kiln login %s", t->host->registry);
 }
 
@@ -216,7 +239,9 @@ static int fetch_token(struct remote *r, const struct token_request *t, struct t
         return err_set(
             err, response.status >= 500 || response.status == 429 ? ERR_NETWORK : ERR_DENIED,
             "get a token for %s: the token server answers %d", t->host->registry, response.status);
-    return read_token(&response, out, err);
+    if (read_token(&response, out, err))
+        return err_wrap(err, "get a token for %s", t->host->registry);
+    return 0;
 }
 
 /* Marks the token as being fetched by this thread; false when another thread got a new one

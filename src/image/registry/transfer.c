@@ -2,6 +2,7 @@
 #include "image/registry/transfer.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/core/limits.h"
 #include "base/core/mem.h"
@@ -42,6 +43,19 @@ static void add_blob(struct transfer *t, const struct descriptor *d)
     task->transfer = t;
     descriptor_copy(&task->blob, d);
     map_set(&t->blobs, key.s, task);
+}
+
+/* Layers that are fetched from elsewhere ("foreign") are in no registry. */
+static bool is_elsewhere(const struct descriptor *d)
+{
+    return strstr(d->media_type, "nondistributable") || strstr(d->media_type, ".foreign.");
+}
+
+static void add_layers(struct transfer *t, const struct manifest *m)
+{
+    vec_each (&m->layers, layer)
+        if (!is_elsewhere(layer))
+            add_blob(t, layer);
 }
 
 static int move_blob(void *arg, struct err *err)
@@ -87,8 +101,7 @@ static int pull_image(struct transfer *t, struct span bytes, const char *type, b
         return -1;
     add_blob(t, &m.config);
     if (!is_lazy)
-        vec_each (&m.layers, layer)
-            add_blob(t, layer);
+        add_layers(t, &m);
     return 0;
 }
 
@@ -179,8 +192,7 @@ static int collect(struct transfer *t, const struct descriptor *target, struct t
         AUTO_VALUE(manifest_clear) struct manifest m = { 0 };
         if (manifest_parse(buf_span(&bytes), target->media_type, &m, err))
             return -1;
-        vec_each (&m.layers, layer)
-            add_blob(t, layer);
+        add_layers(t, &m);
         add_blob(t, &m.config);
     }
     descriptor_copy(vec_push(order), target);
