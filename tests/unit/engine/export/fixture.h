@@ -47,6 +47,7 @@ __attribute__((unused, format(printf, 1, 2))) static char *shell(const char *fmt
     do {                                                                                           \
         AUTO_FREE char *ignored_ = shell(__VA_ARGS__);                                             \
     } while (0)
+
 static inline bool has_program(const char *name)
 {
     AUTO_FREE char *look = xasprintf("command -v %s >/dev/null 2>&1", name);
@@ -135,7 +136,8 @@ static void lab_close(struct lab *l)
     return
 
 /* Exports the image as -o says; DIR in the text stands for the case's folder. */
-static int export_as(struct lab *l, const char *text, struct export_result *out)
+__attribute__((unused)) static int export_as(struct lab *l, const char *text,
+                                             struct export_result *out)
 {
     struct export_spec s;
     struct export_image image = { .snapshot = l->top, .config = &l->config };
