@@ -17,6 +17,7 @@ enum { EXIT_MISUSE = 2, EXIT_INTERRUPTED = 130 };
 struct global_flags {
     const char *root, *log_level, *authfile, *format;
     bool insecure, help;
+    struct str_list insecure_registries, mirrors;
 };
 extern const struct flag global_flags[];
 

@@ -21,6 +21,11 @@ const struct flag global_flags[] = {
       "events on stderr", "error|warn|info|debug", COMPLETES_NOTHING },
     { "insecure", 0, FLAG_SWITCH, offsetof(struct global_flags, insecure), NULL,
       "registries may speak plain HTTP or show any certificate", NULL, COMPLETES_NOTHING },
+    { "insecure-registry", 0, FLAG_LIST, offsetof(struct global_flags, insecure_registries), "HOST",
+      "this registry may, the others not", NULL, COMPLETES_NOTHING },
+    { "registry-mirror", 0, FLAG_LIST, offsetof(struct global_flags, mirrors), "[REGISTRY=]HOST",
+      "ask HOST first for what is pulled from REGISTRY (default docker.io)", NULL,
+      COMPLETES_NOTHING },
     { "authfile", 0, FLAG_TEXT, offsetof(struct global_flags, authfile), "FILE",
       "credentials (default $REGISTRY_AUTH_FILE, else ~/.docker/config.json)", NULL,
       COMPLETES_FILE },
@@ -119,14 +124,31 @@ static void on_moved(void *arg, const struct digest *blob, bool is_push, uint64_
         progress_status(m->sink, m->task, part.s, current, total);
 }
 
+/* "[REGISTRY=]HOST", several of one registry in the order given. */
+static void read_mirrors(const struct str_list *texts, struct map *out)
+{
+    vec_each (texts, text) {
+        struct span rest = span_of(*text), first = span_cut(&rest, '=');
+        AUTO_FREE char *registry = rest.ptr ? span_dup(first) : xstrdup("docker.io");
+        AUTO_FREE char *host = span_dup(rest.ptr ? rest : first);
+        const char *before = map_find_str(out, registry);
+        AUTO_FREE char *all = before ? xasprintf("%s,%s", before, host) : xstrdup(host);
+        map_set_str(out, registry, all);
+    }
+}
+
 int cli_engine(struct cli *cli, bool runs_steps, struct mover *mover, struct engine **out,
                struct err *err)
 {
+    AUTO_VALUE(map_clear) struct map mirrors = STR_MAP;
+    read_mirrors(&cli->global.mirrors, &mirrors);
     struct engine_options o = {
         .root = cli->global.root,
         .has_no_sandbox = !runs_steps,
         .remote = { .auth_file = cli->global.authfile,
                     .is_all_insecure = cli->global.insecure,
+                    .insecure = &cli->global.insecure_registries,
+                    .mirrors = &mirrors,
                     .moved = mover ? on_moved : NULL,
                     .moved_arg = mover },
     };
@@ -228,6 +250,7 @@ static int run_command(struct cli *cli, const struct command *c, int argc, char 
         status = c->run(cli, values, err);
     }
     options_clear(&sets[0]);
+    options_clear(&sets[1]);
     return status;
 }
 
