@@ -246,12 +246,25 @@ static void forget_arguments(void)
         memset((void *)start, 0, end - start);
 }
 
+/* All dispositions, also of the two signals that the C library keeps to itself and signal(2)
+ * refuses: a parent that ignored them would be inherited by every step.  Spec: rt_sigaction(2). */
+static void reset_signals(void)
+{
+    const struct {
+        void (*handler)(int);
+        unsigned long flags;
+        void (*restorer)(void);
+        unsigned long mask;
+    } by_default = { .handler = SIG_DFL };
+    for (int n = 1; n < NSIG; n++)
+        syscall(SYS_rt_sigaction, n, &by_default, NULL, sizeof by_default.mask);
+}
+
 static void become_launcher(struct launcher *l, int socket)
 {
     prctl(PR_SET_NAME, "kiln-sandbox");
     setsid(); /* a terminal's ^C is kiln's to handle */
-    for (int n = 1; n < NSIG; n++)
-        signal(n, SIG_DFL);
+    reset_signals();
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
