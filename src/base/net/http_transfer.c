@@ -296,8 +296,8 @@ static int set_options(struct transfer *t, struct err *err)
     SET(t, CURLOPT_TCP_KEEPALIVE, 1L);
     SET(t, CURLOPT_OPENSOCKETFUNCTION, on_open);
     SET(t, CURLOPT_CONNECTTIMEOUT_MS, (long)t->config->connect_timeout_ms);
-    /* A wish: refused (FAILED_INIT) by a handle that still has the buffer of a connection that never
-     * came about. */
+    /* A wish: refused (FAILED_INIT) by a handle that still has the buffer of a connection that
+     * never came about. */
     curl_easy_setopt(t->lane->easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_SIZE);
     SET(t, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     SET(t, CURLOPT_NOPROXY, t->config->no_proxy);
