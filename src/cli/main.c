@@ -59,7 +59,7 @@ const struct command *const commands[] = {
 /* The program's signal flag: what a signal reaches. */
 static struct {
     struct cancel *cancel;
-    volatile sig_atomic_t n_seen;
+    volatile sig_atomic_t n_seen;  /* of SIGINT */
     volatile sig_atomic_t pipe_fd; /* -1: fires `cancel` */
 } signals = { .pipe_fd = -1 };
 
@@ -70,8 +70,9 @@ static void on_signal(int number)
     if (signals.pipe_fd >= 0) {
         if (write(signals.pipe_fd, &byte, 1) < 0)
             _exit(EXIT_INTERRUPTED);
-    } else if (signals.n_seen++) {
-        _exit(EXIT_INTERRUPTED); /* asked twice: at once */
+    } else if (number == SIGINT && signals.n_seen++) {
+        /* Asked twice: at once.  SIGTERM does not count: timeout(1) sends it twice by itself. */
+        _exit(EXIT_INTERRUPTED);
     } else {
         cancel_fire(signals.cancel);
     }

@@ -68,23 +68,32 @@ static void print_paragraphs(const char *text, struct buf *out)
     }
 }
 
+static void print_flag(const struct flag *f, struct buf *out)
+{
+    struct buf text;
+    buf_init(&text, 64 * 1024);
+    buf_puts(out, ".It ");
+    if (f->letter)
+        buf_printf(out, "Fl %c , ", f->letter);
+    buf_printf(out, "Fl -%s", f->name);
+    if (f->kind != FLAG_SWITCH)
+        buf_printf(out, " Ar \"%s\"", f->value);
+    buf_putc(out, '\n');
+    buf_printf(&text, "%c%s", toupper((unsigned char)f->help[0]), f->help + 1);
+    if (f->choices)
+        buf_printf(&text, ": %s", f->choices);
+    if (f->kind == FLAG_LIST)
+        buf_puts(&text, "; may be given several times");
+    buf_putc(&text, '.');
+    print_text(buf_span(&text), out);
+    buf_clear(&text);
+}
+
 static void print_flags(const struct flag *rows, struct buf *out)
 {
     buf_puts(out, ".Bl -tag -width Ds\n");
-    for (const struct flag *f = rows; f->name; f++) {
-        buf_puts(out, ".It ");
-        if (f->letter)
-            buf_printf(out, "Fl %c , ", f->letter);
-        buf_printf(out, "Fl -%s", f->name);
-        if (f->kind != FLAG_SWITCH)
-            buf_printf(out, " Ar \"%s\"", f->value);
-        buf_putc(out, '\n');
-        AUTO_FREE char *text =
-            xasprintf("%c%s%s%s%s.", toupper((unsigned char)f->help[0]), f->help + 1,
-                      f->choices ? ": " : "", f->choices ? f->choices : "",
-                      f->kind == FLAG_LIST ? "; may be given several times" : "");
-        print_text(span_of(text), out);
-    }
+    for (; rows->name; rows++)
+        print_flag(rows, out);
     buf_puts(out, ".El\n");
 }
 
