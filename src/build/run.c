@@ -10,8 +10,11 @@
 
 #define PATH_DEFAULT "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-/* A root file system to run in, and what hangs on it. */
-struct running {
+struct run {
+    struct engine *engine;
+    const struct run_request *request;
+    struct lease *lease;
+    const struct image *image; /* the engine's */
     struct snapshot *snapshot;
     struct work *work;
     struct account who;
@@ -20,15 +23,19 @@ struct running {
     gid_t *groups;
 };
 
-static void running_clear(struct running *r)
+void run_close(struct run *r)
 {
+    if (!r)
+        return;
     work_close(r->work);
     snapshot_unref(r->snapshot);
+    lease_close(r->lease);
     account_clear(&r->who);
     str_list_clear(&r->args);
     str_list_clear(&r->env);
     free(r->mounts);
     free(r->groups);
+    free(r);
 }
 
 static int make_args(const struct run_request *q, const struct image_config *c,
@@ -86,8 +93,9 @@ static void make_env(const struct run_request *q, const struct image_config *c,
         str_list_push(out, "TERM=xterm");
 }
 
-static void make_lists(const struct run_request *q, struct running *r, struct step_plan *plan)
+static void make_lists(struct run *r)
 {
+    const struct run_request *q = r->request;
     r->mounts = xcalloc(q->n_volumes + 1, sizeof *r->mounts);
     for (size_t i = 0; i < q->n_volumes; i++)
         r->mounts[i] = (struct step_mount){ .type = STEP_BIND,
@@ -98,18 +106,13 @@ static void make_lists(const struct run_request *q, struct running *r, struct st
     r->groups = xcalloc(r->who.groups.n + 1, sizeof *r->groups);
     for (size_t i = 0; i < r->who.groups.n; i++)
         r->groups[i] = r->who.groups.items[i];
-    plan->mounts = r->mounts;
-    plan->n_mounts = q->n_volumes;
-    plan->groups = r->groups;
-    plan->n_groups = r->who.groups.n;
 }
 
-static void make_plan(const struct run_request *q, const struct image_config *c, struct running *r,
-                      struct step_plan *plan)
+static void make_plan(const struct run *r, struct step_plan *plan)
 {
-    const char *cwd = q->workdir ? q->workdir : c->working_dir;
+    const struct run_request *q = r->request;
+    const char *cwd = q->workdir ? q->workdir : r->image->config.working_dir;
     step_plan_init(plan);
-    make_lists(q, r, plan);
     plan->root = work_path(r->work);
     plan->is_root_readonly = q->is_readonly;
     plan->args = (const char *const *)r->args.items;
@@ -119,6 +122,10 @@ static void make_plan(const struct run_request *q, const struct image_config *c,
     plan->cwd = cwd && *cwd ? cwd : "/";
     plan->uid = r->who.uid;
     plan->gid = r->who.gid;
+    plan->groups = r->groups;
+    plan->n_groups = r->who.groups.n;
+    plan->mounts = r->mounts;
+    plan->n_mounts = q->n_volumes;
     plan->hostname = q->hostname;
     plan->network = q->has_no_network ? STEP_NETWORK_NONE : STEP_NETWORK_HOST;
     plan->timeout_ms = q->timeout_ms;
@@ -131,46 +138,53 @@ static void make_plan(const struct run_request *q, const struct image_config *c,
     plan->signals_fd = q->signals_fd;
 }
 
-/* The image unpacked, in a folder of its own. */
-static int open_root(struct engine *e, const struct image *image, const struct cancel *cancel,
-                     struct running *r, struct err *err)
+/* The image unpacked, in a folder of its own, and who runs there. */
+static int prepare(struct run *r, const struct cancel *cancel, struct err *err)
 {
-    struct snapshots *all = engine_snapshots(e);
-    return snapshot_of_layers(all, image->layers.items, image->layers.n, image->origin,
-                              &r->snapshot, err) ||
-                   work_open(all, r->snapshot, cancel, &r->work, err)
-               ? -1
-               : 0;
-}
-
-static int run_resolved(struct engine *e, const struct run_request *q, const struct image *image,
-                        const struct cancel *cancel, struct step_result *out, struct err *err)
-{
-    AUTO_VALUE(running_clear) struct running r = { 0 };
-    struct step_plan plan;
-    const char *user = q->user ? q->user : image->config.user ? image->config.user : "";
-    if (make_args(q, &image->config, &r.args, err) || open_root(e, image, cancel, &r, err) ||
-        account_find(work_fd(r.work), user, &r.who, err))
-        return -1;
-    make_env(q, &image->config, &r.who, &r.env);
-    make_plan(q, &image->config, &r, &plan);
-    plan.cancel = cancel;
-    return sandbox_run(engine_sandbox(e), &plan, out, err);
-}
-
-int run_image(struct engine *e, const struct run_request *q, const struct cancel *cancel,
-              struct step_result *out, struct err *err)
-{
-    AUTO(lease_close) struct lease *lease = NULL;
-    const struct image *image = NULL;
+    const struct run_request *q = r->request;
+    struct snapshots *all = engine_snapshots(r->engine);
     struct platform host = platform_host();
-    AUTO_FREE char *name = reference_familiar(q->image);
+    if (lease_open(engine_store(r->engine), 0, &r->lease, err) ||
+        image_source_get(engine_images(r->engine), q->image, q->platform ? q->platform : &host,
+                         q->resolve_mode, cancel, &r->image, err))
+        return -1;
+    const struct image *i = r->image;
+    const char *user = q->user ? q->user : i->config.user ? i->config.user : "";
+    if (make_args(q, &i->config, &r->args, err) ||
+        snapshot_of_layers(all, i->layers.items, i->layers.n, i->origin, &r->snapshot, err) ||
+        work_open(all, r->snapshot, cancel, &r->work, err) ||
+        account_find(work_fd(r->work), user, &r->who, err))
+        return -1;
+    make_env(q, &i->config, &r->who, &r->env);
+    make_lists(r);
+    return 0;
+}
+
+static int wrap(const struct run *r, struct err *err)
+{
+    AUTO_FREE char *name = reference_familiar(r->request->image);
+    return err_wrap(err, "run %s", name);
+}
+
+int run_open(struct engine *e, const struct run_request *q, const struct cancel *cancel,
+             struct run **out, struct err *err)
+{
     if (!engine_sandbox(e))
         return err_set(err, ERR_INVALID, "run: this engine was opened without a sandbox");
-    if (lease_open(engine_store(e), 0, &lease, err) ||
-        image_source_get(engine_images(e), q->image, q->platform ? q->platform : &host,
-                         q->resolve_mode, cancel, &image, err) ||
-        run_resolved(e, q, image, cancel, out, err))
-        return err_wrap(err, "run %s", name);
+    AUTO(run_close) struct run *r = xcalloc(1, sizeof *r);
+    r->engine = e;
+    r->request = q;
+    if (prepare(r, cancel, err))
+        return wrap(r, err);
+    *out = STEAL(r);
     return 0;
+}
+
+int run_process(struct run *r, const struct cancel *cancel, struct step_result *out,
+                struct err *err)
+{
+    struct step_plan plan;
+    make_plan(r, &plan);
+    plan.cancel = cancel;
+    return sandbox_run(engine_sandbox(r->engine), &plan, out, err) ? wrap(r, err) : 0;
 }

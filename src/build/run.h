@@ -33,7 +33,15 @@ struct run_request {
     int signals_fd; /* -1: none */
 };
 
-/* Fails: NOT_FOUND (image, program, user), INVALID (nothing to run), what registry and sandbox may.
- * A program that ends with another status than 0 is no error. */
-NODISCARD int run_image(struct engine *e, const struct run_request *q, const struct cancel *cancel,
-                        struct step_result *out, struct err *err);
+/* A root file system with all that the process needs, before it starts: what takes long (fetching,
+ * unpacking) happens here.  Borrows both.  Fails: NOT_FOUND (image, user), INVALID (nothing to
+ * run), what the registry may. */
+struct run;
+NODISCARD int run_open(struct engine *e, const struct run_request *q, const struct cancel *cancel,
+                       struct run **out, struct err *err);
+/* The process, to its end, once.  One that ends with another status than 0 is no error.  Fails as
+ * sandbox_run(). */
+NODISCARD int run_process(struct run *r, const struct cancel *cancel, struct step_result *out,
+                          struct err *err);
+void run_close(struct run *r); /* what the process wrote is gone */
+DEFINE_AUTO(struct run, run_close)

@@ -6,6 +6,8 @@
  *
  * Threads: commands run on the main thread; display and engine have threads of their own. */
 #pragma once
+#include <stdatomic.h>
+
 #include "base/codec/json.h"
 #include "base/core/cancel.h"
 #include "build/build.h"
@@ -43,6 +45,7 @@ int cli_misuse(struct cli *cli, int status);
 struct mover {
     const struct progress *sink; /* NULL: nobody looks */
     const char *task;            /* id */
+    atomic_bool has_moved;
 };
 /* The engine as the global flags say.  `mover` may be NULL. */
 NODISCARD int cli_engine(struct cli *cli, bool runs_steps, struct mover *mover, struct engine **out,

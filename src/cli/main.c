@@ -114,10 +114,11 @@ int cli_misuse(struct cli *cli, int status)
 static void on_moved(void *arg, const struct digest *blob, bool is_push, uint64_t current,
                      uint64_t total)
 {
-    const struct mover *m = arg;
+    struct mover *m = arg;
     (void)is_push;
     if (!m->sink)
         return;
+    atomic_store(&m->has_moved, true);
     struct digest_text part = digest_text(blob);
     if (current == total)
         progress_part_done(m->sink, m->task, part.s, total);

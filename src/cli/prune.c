@@ -59,7 +59,8 @@ static void report(const struct cli *cli, const struct gc_result *r, size_t n_na
 {
     if (!cli->wants_json) {
         if (n_names)
-            say("%s%zu names", is_dry ? "would remove " : "removed ", n_names);
+            say("%s%zu name%s", is_dry ? "would remove " : "removed ", n_names,
+                n_names > 1 ? "s" : "");
         say("%s%" PRIu64 " objects, %s; %s stay", is_dry ? "would remove " : "removed ",
             r->n_objects, size_text(r->size).s, size_text(r->kept).s);
         return;

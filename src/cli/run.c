@@ -154,17 +154,38 @@ static bool make_raw(struct run_request *q, struct termios *before)
     return !tcsetattr(STDIN_FILENO, TCSANOW, &raw);
 }
 
+/* With a display for what has to be fetched, which is gone when the process starts. */
+static int open_shown(struct cli *cli, struct run_call *c, struct engine *e, struct mover *mover,
+                      struct run **out, struct err *err)
+{
+    AUTO(display_close) struct display *display = NULL;
+    AUTO_FREE char *name = reference_text(&c->image);
+    AUTO_FREE char *task = xasprintf("pull %s", name);
+    if (display_open(DISPLAY_AUTO, "Pulling", STDERR_FILENO, &display, err))
+        return -1;
+    mover->task = task;
+    mover->sink = display_sink(display);
+    int status = run_open(e, &c->request, cli->cancel, out, err);
+    if (mover->has_moved)
+        progress_task_end(mover->sink, task, status, err);
+    mover->sink = NULL;
+    return status;
+}
+
 static int run_call(struct cli *cli, struct run_call *c, struct err *err)
 {
+    struct mover mover = { 0 };
     AUTO(engine_close) struct engine *e = NULL;
+    AUTO(run_close) struct run *r = NULL;
     AUTO_FD int signals_fd = -1;
     struct step_result result = { 0 };
     struct termios before;
-    if (cli_engine(cli, true, NULL, &e, err) || cli_divert_signals(&signals_fd, err))
+    if (cli_engine(cli, true, &mover, &e, err) || open_shown(cli, c, e, &mover, &r, err) ||
+        cli_divert_signals(&signals_fd, err))
         return -1;
     c->request.signals_fd = signals_fd;
     bool is_raw = make_raw(&c->request, &before);
-    int status = run_image(e, &c->request, cli->cancel, &result, err);
+    int status = run_process(r, cli->cancel, &result, err);
     if (is_raw)
         tcsetattr(STDIN_FILENO, TCSANOW, &before);
     cli->exit_status = status ? 0 : result.exit_status;
