@@ -158,6 +158,25 @@ static void drop_root(struct snapshots *s, struct root *r)
     root_free(s, r);
 }
 
+/* Before another root is made: removes those of snapshots that nobody holds any more. */
+static void drop_forgotten(struct snapshots *s)
+{
+    struct roots *roots = s->state;
+    for (struct root *found;;) {
+        found = NULL;
+        pthread_mutex_lock(&s->lock);
+        vec_each (&roots->list, r)
+            if (!(*r)->is_taken && (*r)->n_views == 0 && (*r)->at && (*r)->at->refs == 1)
+                found = *r;
+        if (found)
+            found->is_taken = true;
+        pthread_mutex_unlock(&s->lock);
+        if (!found)
+            return;
+        drop_root(s, found);
+    }
+}
+
 static void root_is_made(struct snapshots *s, struct root *r, bool is_for_work)
 {
     pthread_mutex_lock(&s->lock);
@@ -172,6 +191,7 @@ static int carry_out(struct snapshots *s, struct plan *p, struct snapshot *targe
                      const struct cancel *cancel, struct err *err)
 {
     if (!p->root) {
+        drop_forgotten(s);
         if (root_new(s, &p->root, err))
             return -1;
         add_root(s, p->root, target);

@@ -75,43 +75,6 @@ void table_free(struct table *t)
     free(t);
 }
 
-/* ---- digests that are known ---- */
-
-static int by_inode(const void *a, const void *b)
-{
-    const struct known_digest *x = a, *y = b;
-    if (x->ino != y->ino)
-        return x->ino < y->ino ? -1 : 1;
-    return x->order < y->order ? -1 : x->order > y->order;
-}
-
-void known_digests_sort(struct known_digests *k)
-{
-    if (k->n == 0)
-        return;
-    qsort(k->items, k->n, sizeof *k->items, by_inode);
-    size_t n = 0;
-    for (size_t i = 0; i < k->n; i++)
-        if (i + 1 == k->n || k->items[i + 1].ino != k->items[i].ino)
-            k->items[n++] = k->items[i];
-    k->n = n;
-}
-
-static const struct known_digest *known_find(const struct known_digests *k, uint64_t ino)
-{
-    size_t low = 0, high = k ? k->n : 0;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (k->items[middle].ino == ino)
-            return &k->items[middle];
-        if (k->items[middle].ino < ino)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
-}
-
 /* ---- one entry ---- */
 
 struct walk {
@@ -138,7 +101,7 @@ static int read_digest(struct walk *w, int dir_fd, struct entry *now, const stru
                        struct err *err)
 {
     struct digest d;
-    const struct known_digest *known = known_find(w->u->known, now->st.ino);
+    const struct known_digest *known = known_digests_find(w->u->known, now->st.ino);
     if (now->st.size == 0)
         return 0;
     if (known) {
@@ -265,7 +228,7 @@ static int visit_names(struct visit *v, int fd, struct str_list *names, struct e
     struct timespec clock;
     struct entry *e = v->folder;
     clock_gettime(CLOCK_REALTIME_COARSE, &clock);
-    e->children = names->n ? xcalloc(names->n, sizeof *e->children) : NULL;
+    e->children = xcalloc(names->n + 1, sizeof *e->children);
     for (size_t i = 0, b = 0; i < names->n || b < v->n_before;) {
         struct entry *before = b < v->n_before ? &v->before[b] : NULL;
         int order = !before ? -1 : i == names->n ? 1 : strcmp(names->items[i], before->name);

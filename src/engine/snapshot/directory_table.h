@@ -24,6 +24,8 @@ struct known_digests {
     size_t n, cap;
 };
 void known_digests_sort(struct known_digests *k); /* before table_update() */
+/* NULL when the inode is not there, or `k` is NULL. */
+const struct known_digest *known_digests_find(const struct known_digests *k, uint64_t ino);
 
 struct table;
 struct table *table_new(void); /* of an empty folder */

@@ -22,7 +22,9 @@ static int list_layers(struct snapshot *from, struct snapshot *upper, struct sna
         list[*n - 1 - i] = swapped;
     }
     *out = list;
-    return at == from ? 0 : err_set(err, ERR_INVALID, "%s is not below %s", from->id, upper->id);
+    return at == from ? 0
+                      : err_set(err, ERR_INVALID, "%s is not below %s", from->id,
+                                upper ? upper->id : "scratch");
 }
 
 /* The time of a layer is that of the step that made it, wherever it stands. */

@@ -128,6 +128,26 @@ TEST("who looks at a snapshot sees nothing of the works on top of it")
     clear_layers(l, 2);
 }
 
+TEST("the directory driver keeps no folder of what nobody holds")
+{
+    struct layer_ref l[2] = { make_layer("echo a >a", NULL, "gzip -n"),
+                              make_layer("echo b >b", NULL, "gzip -n") };
+    struct bench b;
+    REQUIRE(bench_open(&b, "directory"));
+    for (int i = 0; i < 2; i++) {
+        struct snapshot *base = chain(&b, &l[i], 1), *s = step(&b, base, "echo n >n");
+        AUTO_FREE char *text = tree_of(&b, s);
+        EXPECT_CONTAINS(text, "n f 644");
+        snapshot_unref(base);
+        snapshot_unref(s);
+        AUTO_FREE char *roots =
+            shell("ls %s/snapshots/tmp/*/ | grep -c root-", store_path(b.store));
+        EXPECT_STR(roots, "1");
+    }
+    clear_layers(l, 2);
+    bench_close(&b);
+}
+
 /* ---- sealing ---- */
 
 static struct layer_ref seal_with(struct bench *b, struct snapshot *s, struct seal_options o)

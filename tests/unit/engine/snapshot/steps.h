@@ -240,8 +240,8 @@ static const char *const walk_scripts[] = {
     "echo a >etc/a; ln etc/a etc/b; mkdir n; echo 1 >n/1; mkfifo n/p",
     "echo more >>etc/a; rm n/1; chmod 4711 usr/bin/tool",
     "mv n m; rm -r dir; ln etc/b etc/c; echo one >etc/one",
-    "touch -d @1700000000 etc/c; mkdir dir; echo d >dir/d; rm etc/two; mkdir etc/two; echo 3 "
-    ">etc/two/3",
+    ("touch -d @1700000000 etc/c; mkdir dir; echo d >dir/d; rm etc/two; mkdir etc/two; "
+     "cd etc/two; echo 3 >3"),
     ":",
     "rm -r etc/two; echo two >etc/two; echo s >>dir/d; truncate -s 100 etc/one",
 };
