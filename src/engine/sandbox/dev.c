@@ -35,14 +35,23 @@ static int device_bind(int host_dev, int dev, const char *name)
     return target < 0 ? -1 : bind_on(host_dev, name, target, false);
 }
 
+/* Bound onto itself, a node stays a device when the folder around it allows no more of them. */
+static int device_make(int dev, size_t i)
+{
+    if (mknodat(dev, devices[i].name, S_IFCHR | 0666, makedev(devices[i].major, devices[i].minor)) <
+        0)
+        return -1;
+    AUTO_FD int target = openat(dev, devices[i].name, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+    return target < 0 ? -1 : bind_on(target, "", target, false);
+}
+
 /* A user namespace has no mknod(2) of devices: there the host's are bound. */
 static int devices_make(int host_dev, int dev, struct err *err)
 {
     bool may_mknod = true;
     for (size_t i = 0; i < sizeof devices / sizeof *devices; i++) {
         const char *name = devices[i].name;
-        if (may_mknod &&
-            mknodat(dev, name, S_IFCHR | 0666, makedev(devices[i].major, devices[i].minor)) == 0)
+        if (may_mknod && device_make(dev, i) == 0)
             continue;
         may_mknod = false;
         if (device_bind(host_dev, dev, name) < 0)
@@ -113,6 +122,8 @@ int dev_mount(struct step_job *job, struct err *err)
         return -1;
     if (job->plan.is_insecure)
         devices_add(host_dev, dev);
+    else if (tree_forbid_devices(dev, false) < 0)
+        return err_sys(err, "forbid more devices in /dev");
     return 0;
 }
 

@@ -115,6 +115,8 @@ NODISCARD int mount_on(int target_fd, const char *type, unsigned long flags, con
 NODISCARD int tree_clone(int dir_fd, const char *path, bool is_recursive, int *out);
 NODISCARD int tree_attach(int tree_fd, int target_fd);
 NODISCARD int tree_make_readonly(int tree_fd, bool is_recursive); /* attached before */
+/* Device nodes in it open nothing (EACCES): a step that is root can make one of any disk. */
+NODISCARD int tree_forbid_devices(int tree_fd, bool is_recursive); /* attached before */
 /* `path` below source_fd (an open folder) bound onto target_fd. */
 NODISCARD int bind_on(int source_fd, const char *path, int target_fd, bool is_readonly);
 

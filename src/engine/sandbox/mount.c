@@ -47,8 +47,9 @@ static unsigned long kept_flags(int fd)
     static const struct {
         unsigned long has, flag;
     } rows[] = {
-        { ST_NOSUID, MS_NOSUID },   { ST_NODEV, MS_NODEV },           { ST_NOEXEC, MS_NOEXEC },
-        { ST_NOATIME, MS_NOATIME }, { ST_NODIRATIME, MS_NODIRATIME }, { ST_RELATIME, MS_RELATIME },
+        { ST_RDONLY, MS_RDONLY },     { ST_NOSUID, MS_NOSUID },   { ST_NODEV, MS_NODEV },
+        { ST_NOEXEC, MS_NOEXEC },     { ST_NOATIME, MS_NOATIME }, { ST_NODIRATIME, MS_NODIRATIME },
+        { ST_RELATIME, MS_RELATIME },
     };
     unsigned long flags = 0;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -58,16 +59,27 @@ static unsigned long kept_flags(int fd)
     return flags;
 }
 
-int tree_make_readonly(int tree_fd, bool is_recursive)
+/* Sets one attribute: `attr` is the new call's, `flag` the old one's. */
+static int tree_set(int tree_fd, bool is_recursive, uint64_t attr_set, unsigned long flag)
 {
-    struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+    struct mount_attr attr = { .attr_set = attr_set };
     unsigned flags = AT_EMPTY_PATH | (is_recursive ? AT_RECURSIVE : 0);
     if (mount_setattr(tree_fd, "", flags, &attr, sizeof attr) == 0)
         return 0;
     if (errno != ENOSYS)
         return -1;
-    return mount(NULL, fd_path(tree_fd).s, NULL,
-                 MS_REMOUNT | MS_BIND | MS_RDONLY | kept_flags(tree_fd), NULL);
+    return mount(NULL, fd_path(tree_fd).s, NULL, MS_REMOUNT | MS_BIND | flag | kept_flags(tree_fd),
+                 NULL);
+}
+
+int tree_make_readonly(int tree_fd, bool is_recursive)
+{
+    return tree_set(tree_fd, is_recursive, MOUNT_ATTR_RDONLY, MS_RDONLY);
+}
+
+int tree_forbid_devices(int tree_fd, bool is_recursive)
+{
+    return tree_set(tree_fd, is_recursive, MOUNT_ATTR_NODEV, MS_NODEV);
 }
 
 int bind_on(int source_fd, const char *path, int target_fd, bool is_readonly)

@@ -7,6 +7,9 @@
  *   the root file system goes on top of it; the mounts of /proc, /sys, /dev, then those of the
  *   plan; pivot_root, and all else is let go, the tmpfs included.
  *
+ * Only the nodes that dev.c makes open a device: all else is mounted "nodev", since root has
+ * CAP_MKNOD and an image may bring nodes along.
+ *
  * Spec: pivot_root(2) 'pivot_root(".", ".")'.  Threads: one, as the whole launcher. */
 #include <errno.h>
 #include <fcntl.h>
@@ -84,17 +87,20 @@ static int mount_tmpfs(const struct step_mount *m, int target, struct err *err)
                                                       : 0;
 }
 
-static int mount_source(int source, const struct step_mount *m, int target, struct err *err)
-{
-    if (tree_attach(source, target) < 0 || (m->is_readonly && tree_make_readonly(source, true) < 0))
-        return err_sys(err, "mount on %s", m->dest);
-    return 0;
-}
-
 static bool is_folder(int fd)
 {
     struct stat st;
     return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static int mount_source(const struct step_job *job, int source, const struct step_mount *m,
+                        int target, struct err *err)
+{
+    if (tree_attach(source, target) < 0 ||
+        (!job->plan.is_insecure && tree_forbid_devices(source, true) < 0) ||
+        (m->is_readonly && tree_make_readonly(source, true) < 0))
+        return err_sys(err, "mount on %s", m->dest);
+    return 0;
 }
 
 static int mount_one(struct step_job *job, int staging, size_t i, struct err *err)
@@ -106,7 +112,7 @@ static int mount_one(struct step_job *job, int staging, size_t i, struct err *er
         return err_wrap(err, "mount on %s", m->dest);
     switch (m->type) {
     case STEP_BIND:
-        return mount_source(job->sources[i], m, target, err);
+        return mount_source(job, job->sources[i], m, target, err);
     case STEP_TMPFS:
         return mount_tmpfs(m, target, err);
     case STEP_FILE:
@@ -155,7 +161,8 @@ int rootfs_enter(struct step_job *job, struct err *err)
         return err_sys(err, "make mounts private");
     if (staging_mount(&staging, err) < 0)
         return -1;
-    if (tree_attach(job->root, staging) < 0)
+    if (tree_attach(job->root, staging) < 0 ||
+        (!job->plan.is_insecure && tree_forbid_devices(job->root, false) < 0))
         return err_sys(err, "mount the root file system");
     if (kernel_mount(job, err) < 0 || dev_mount(job, err) < 0 ||
         (!job->plan.is_insecure && kernel_mask(job, err) < 0))

@@ -51,6 +51,31 @@ TEST("an insecure step has all capabilities and no filter")
     step_clear(&s);
 }
 
+TEST("no device opens but those of /dev, wherever a node of it is made or comes from")
+{
+    struct step s;
+    const char *root = rootfs_make();
+    make_dir(root, "shared", 0755);
+    AUTO_FREE char *node = xasprintf("%s/image-node", root);
+    AUTO_FREE char *shared = xasprintf("%s/shared", root);
+    if (mknod(node, S_IFCHR | 0666, makedev(1, 5)) < 0)
+        SKIP("makes no devices here");
+    const struct step_mount mounts[] = {
+        { .type = STEP_BIND, .dest = "/mnt", .source = shared, .source_fd = -1 },
+        { .type = STEP_TMPFS, .dest = "/mem" },
+    };
+    step_init(&s, root,
+              "for d in /work /dev /dev/shm /mnt /mem /tmp; do mknod $d/node c 1 5; done; "
+              "for f in /image-node /work/node /dev/node /dev/shm/node /mnt/node /mem/node "
+              "/tmp/node; do head -c 1 $f | wc -c; done; head -c 3 /dev/zero | wc -c; "
+              "rm /dev/zero 2>/dev/null || echo stays; echo x >/dev/null && echo null");
+    s.plan.mounts = mounts;
+    s.plan.n_mounts = 2;
+    EXPECT_OK(step_run(&s), &s.err);
+    EXPECT_STR(step_out(&s), "0\n0\n0\n0\n0\n0\n0\n3\nstays\nnull\n");
+    step_clear(&s);
+}
+
 static const char probe_source[] =
     "#define _GNU_SOURCE\n"
     "#include <errno.h>\n#include <stdio.h>\n#include <sys/syscall.h>\n#include <unistd.h>\n"
