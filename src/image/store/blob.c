@@ -45,7 +45,8 @@ int blob_find(struct store *st, const struct digest *d, bool *is_there, uint64_t
 {
     struct digest_text id = digest_text(d);
     uint64_t recorded = 0;
-    if (recorded_size(st, id.s, is_there, &recorded, err))
+    /* In this order: what is there after it was marked stays for as long as our lease does. */
+    if (mark_used(st, id.s, err) || recorded_size(st, id.s, is_there, &recorded, err))
         return -1;
     if (!*is_there)
         return 0;
@@ -56,7 +57,7 @@ int blob_find(struct store *st, const struct digest *d, bool *is_there, uint64_t
     }
     if (size)
         *size = recorded;
-    return mark_used(st, id.s, err);
+    return 0;
 }
 
 int blob_open(struct store *st, const struct digest *d, int *fd, uint64_t *size, struct err *err)

@@ -77,15 +77,29 @@ static int find_leaves(struct store *st, int64_t before_s, struct leaves *out, s
 struct collection {
     struct store *store;
     const struct gc_options *options;
-    int64_t before_s;  /* only what was not used since */
     uint64_t too_much; /* bytes to take */
     struct gc_result *taken;
 };
 
+/* Only what was not used since may go.  Asked inside of each round's transaction: who takes a lease
+ * and then marks a use (a write too) is either seen here, or finds the object gone. */
+static int64_t cutoff(struct store *st, const struct gc_options *o, struct err *err)
+{
+    int64_t oldest = 0, now = now_s();
+    if (lease_oldest(st, &oldest, err))
+        return -1;
+    if (oldest > now + 1)
+        oldest = now + 1;
+    if (o->unused_for_s && now - (int64_t)o->unused_for_s < oldest)
+        return now - (int64_t)o->unused_for_s;
+    return oldest;
+}
+
 static int take_inside(struct collection *c, struct err *err)
 {
     AUTO_VALUE(leaves_clear) struct leaves leaves = { 0 };
-    if (find_leaves(c->store, c->before_s, &leaves, err))
+    int64_t before_s = cutoff(c->store, c->options, err);
+    if (before_s < 0 || find_leaves(c->store, before_s, &leaves, err))
         return -1;
     vec_each (&leaves, leaf) {
         if (c->taken->size >= c->too_much)
@@ -128,26 +142,13 @@ static int take_dry(struct collection *c, struct err *err)
     return db_end(c->store->db, false, err) || status ? -1 : 0;
 }
 
-static int64_t cutoff(struct store *st, const struct gc_options *o, struct err *err)
-{
-    int64_t oldest = 0, now = now_s();
-    if (lease_oldest(st, &oldest, err))
-        return -1;
-    if (oldest > now + 1)
-        oldest = now + 1;
-    if (o->unused_for_s && now - (int64_t)o->unused_for_s < oldest)
-        return now - (int64_t)o->unused_for_s;
-    return oldest;
-}
-
 int store_gc(struct store *st, const struct gc_options *o, struct gc_result *out, struct err *err)
 {
     *out = (struct gc_result){ 0 };
     uint64_t n = 0, size = 0;
-    int64_t before_s = cutoff(st, o, err);
-    if (before_s < 0 || store_usage(st, "", &n, &size, err))
+    if (store_usage(st, "", &n, &size, err))
         return -1;
-    struct collection c = { .store = st, .options = o, .before_s = before_s, .taken = out };
+    struct collection c = { .store = st, .options = o, .taken = out };
     c.too_much = o->keep == 0 ? UINT64_MAX : size > o->keep ? size - o->keep : 0;
     if (o->is_dry ? take_dry(&c, err) : take_rounds(&c, err))
         return -1;

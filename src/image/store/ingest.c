@@ -86,15 +86,26 @@ int ingest_restart(struct ingest *in, struct err *err)
     return 0;
 }
 
+/* In one transaction with its record, else a collection could take the file of the same digest that
+ * was there before, between the two. */
+static int publish_inside(struct ingest *in, const struct digest *got, struct err *err)
+{
+    struct store *st = in->store;
+    if (db_begin(st->db, err))
+        return -1;
+    int status = fs_publish(in->fd, st->fd, blob_path(got).s, err);
+    if (status == 0)
+        status = object_put(st, digest_text(got).s, in->size, NULL, err);
+    return db_end(st->db, status == 0, err) || status ? -1 : 0;
+}
+
 static int ingest_publish(struct ingest *in, const struct digest *got, struct err *err)
 {
     struct store *st = in->store;
     /* The bytes start on their way to the disk now, so that store_settle() waits less. */
     sync_file_range(in->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-    struct digest_text id = digest_text(got);
-    if (fs_publish(in->fd, st->fd, blob_path(got).s, err) ||
-        object_put(st, id.s, in->size, NULL, err))
-        return err_wrap(err, "keep blob %s", id.s);
+    if (publish_inside(in, got, err))
+        return err_wrap(err, "keep blob %s", digest_text(got).s);
     pthread_mutex_lock(&st->lock);
     *vec_push(&st->unsettled) = *got;
     pthread_mutex_unlock(&st->lock);

@@ -23,6 +23,37 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS referrer (subject TEXT NOT NULL, digest TEXT NOT NULL,"
     " descriptor TEXT NOT NULL, PRIMARY KEY (subject, digest)) WITHOUT ROWID;";
 
+/* Of the tables above and of those that other rooms keep in the same file; goes up by one whenever
+ * an older kiln would misread what a newer one wrote.  0: a new file. */
+enum { SCHEMA_VERSION = 1 };
+
+static int schema_version(struct store *st, int64_t *out, struct err *err)
+{
+    AUTO(query_close) struct query *q = NULL;
+    bool has_row = false;
+    if (query_open(st->db, "PRAGMA user_version", &q, err) || query_step(q, &has_row, err))
+        return -1;
+    *out = has_row ? query_get_int(q, 0) : 0;
+    return 0;
+}
+
+static int schema_prepare(struct store *st, struct err *err)
+{
+    int64_t version = 0;
+    if (schema_version(st, &version, err))
+        return -1;
+    if (version > SCHEMA_VERSION) {
+        err_set(err, ERR_UNSUPPORTED, "open the store %s: its index is of version %lld, not %d",
+                st->path, (long long)version, SCHEMA_VERSION);
+        return err_hint(err, "a newer kiln made it: use that one, or another folder with --root");
+    }
+    if (st->options.is_readonly)
+        return 0;
+    if (db_apply(st->db, schema, err))
+        return -1;
+    return version == SCHEMA_VERSION ? 0 : db_apply(st->db, "PRAGMA user_version = 1", err);
+}
+
 int64_t now_s(void)
 {
     struct timespec t;
@@ -57,7 +88,7 @@ int store_open(const char *path, const struct store_options *o, struct store **o
     AUTO_FREE char *db_path = xasprintf("%s/kiln.db", st->path);
     if (db_open(db_path, st->options.is_readonly, &st->db, err))
         return -1;
-    if (!st->options.is_readonly && db_apply(st->db, schema, err))
+    if (schema_prepare(st, err))
         return -1;
     *out = STEAL(st);
     return 0;

@@ -89,4 +89,19 @@ TEST("a file that is no database is named, with the remedy")
     EXPECT_CONTAINS(err.hint, "move");
 }
 
+TEST("a store whose index a newer kiln made is refused, for reading too")
+{
+    for (int i = 0; i < 2; i++) {
+        AUTO(store_close) struct store *st = open_store(NULL);
+        EXPECT_OK(db_apply(store_db(st), "PRAGMA user_version = 2", &err), &err);
+        AUTO_FREE char *path = xstrdup(store_path(st));
+        struct store *again = NULL;
+        const struct store_options o = { .is_readonly = i == 1 };
+        EXPECT_ERR(store_open(path, &o, &again, &err), &err, ERR_UNSUPPORTED);
+        EXPECT_CONTAINS(err.text, "its index is of version 2, not 1");
+        err_clear(&err);
+        EXPECT_OK(db_apply(store_db(st), "PRAGMA user_version = 1", &err), &err);
+    }
+}
+
 TAP_MAIN()

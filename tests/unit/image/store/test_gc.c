@@ -114,6 +114,35 @@ TEST("what was used since a living lease began is not taken, by other processes 
     EXPECT(!has(st, &during));
 }
 
+/* Somebody takes a lease and uses what the next round would take. */
+static struct lease *late_lease;
+static int use_other(void *arg, struct store *st, const char *id, struct err *e)
+{
+    bool is_there = false;
+    (void)id;
+    EXPECT_OK(lease_open(st, 0, &late_lease, e), e);
+    EXPECT_OK(object_touch(st, arg, &is_there, e), e);
+    EXPECT(is_there);
+    return 0;
+}
+
+TEST("a lease that begins while a collection is at work protects what it uses from then on")
+{
+    static char used[] = "plain:used";
+    AUTO(store_close) struct store *st = open_store(NULL);
+    AUTO_VALUE(str_list_clear) struct str_list needs = { 0 };
+    object_kind_add(st, &(struct object_kind){ .prefix = "user:", .hide = use_other, .arg = used });
+    EXPECT_OK(object_put(st, used, 1, NULL, &err), &err);
+    str_list_push(&needs, used);
+    EXPECT_OK(object_put(st, "user:1", 1, &needs, &err), &err);
+    age(st, 10);
+    EXPECT_INT(collect(st, 0).n_objects, 1);
+    bool is_there = false;
+    EXPECT_OK(object_touch(st, used, &is_there, &err), &err);
+    EXPECT(is_there);
+    lease_close(STEAL(late_lease));
+}
+
 TEST("the lease of a killed process protects nothing")
 {
     AUTO(store_close) struct store *st = open_store(NULL);
