@@ -54,3 +54,45 @@ need_root() {
     [ "$(id -u)" = 0 ] || skip "needs root to become another user"
     need unshare setpriv
 }
+
+# serve [FLAG ...]: the embedded registry over $KILN_ROOT; sets $registry to HOST:PORT.
+serve() {
+    local i
+    : >"$BATS_TEST_TMPDIR/address"
+    kiln registry serve --address 127.0.0.1:0 -q "$@" >"$BATS_TEST_TMPDIR/address" 3>&- &
+    server=$!
+    for ((i = 0; i < 500; i++)); do
+        registry=$(cat "$BATS_TEST_TMPDIR/address")
+        [ -z "$registry" ] || return 0
+        sleep 0.02
+    done
+    return 1
+}
+
+stop_serving() {
+    [ -z "${server:-}" ] || { kill "$server" && wait "$server"; } || true
+    server=
+}
+
+# built: a copy of the store where the corpus was built (by setup_file, in $shared/store).
+built() {
+    cp -a "$shared/store" "$BATS_TEST_TMPDIR/built"
+    export KILN_ROOT=$BATS_TEST_TMPDIR/built
+}
+
+# copy FROM TO: skopeo between anything and anything, in plain HTTP.
+copy() {
+    skopeo copy --quiet --insecure-policy --src-tls-verify=false --dest-tls-verify=false "$@"
+}
+
+# layout_digest FOLDER: of the one image in a layout.
+layout_digest() {
+    jq -r '.manifests[0].digest' "$1/index.json"
+}
+
+build_corpus_once() {
+    kiln_setup
+    can_build
+    share
+    "$shared/build-corpus" "$shared" "$shared/store" "$shared/context" "$@" >"$shared/want"
+}

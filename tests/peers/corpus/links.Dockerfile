@@ -5,5 +5,5 @@ COPY app/dir-link /dir-link
 RUN mkdir /real && ln -s /real /via && ln -s ../real /links/up && echo a > /real/a && ln /real/a /real/b
 COPY app/main.sh /via/
 COPY --link app/data /via/linked/
-RUN ln /real/a /real/c && rm /real/b
+RUN rm /real/b
 RUN ln -sf /etc/passwd /links/link && mv /real/main.sh /real/moved

@@ -6,3 +6,4 @@ FROM base
 COPY --from=two /out /out
 COPY app/data /data
 RUN mv /data /moved
+RUN ln /out/two /out/third
