@@ -17,7 +17,7 @@
 enum { EXIT_MISUSE = 2, EXIT_INTERRUPTED = 130 };
 
 struct global_flags {
-    const char *root, *log_level, *authfile, *format;
+    const char *root, *log_level, *authfile, *format, *ceiling;
     bool insecure, help;
     struct str_list insecure_registries, mirrors;
 };

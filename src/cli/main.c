@@ -15,6 +15,9 @@ const struct flag global_flags[] = {
     { "root", 0, FLAG_TEXT, offsetof(struct global_flags, root), "FOLDER",
       "the store (default $KILN_ROOT, else /var/lib/kiln or ~/.local/share/kiln)", NULL,
       COMPLETES_FOLDER },
+    { "ceiling", 0, FLAG_TEXT, offsetof(struct global_flags, ceiling), "SIZE",
+      "bytes that the store may take: what was used least lately makes room (\"20GB\")", NULL,
+      COMPLETES_NOTHING },
     { "format", 0, FLAG_TEXT, offsetof(struct global_flags, format), "FORMAT",
       "of the result on stdout", "text|json", COMPLETES_NOTHING },
     { "log-level", 0, FLAG_TEXT, offsetof(struct global_flags, log_level), "LEVEL",
@@ -154,6 +157,10 @@ int cli_engine(struct cli *cli, bool runs_steps, struct mover *mover, struct eng
                     .moved = mover ? on_moved : NULL,
                     .moved_arg = mover },
     };
+    if (cli->global.ceiling && bytes_parse(cli->global.ceiling, &o.ceiling, err)) {
+        err_wrap(err, "--ceiling");
+        return cli_misuse(cli, -1);
+    }
     return engine_open(&o, out, err);
 }
 
