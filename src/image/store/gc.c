@@ -158,20 +158,46 @@ int store_gc(struct store *st, const struct gc_options *o, struct gc_result *out
     return 0;
 }
 
+void store_unreserve(struct store *st, uint64_t bytes)
+{
+    if (st->options.ceiling == 0)
+        return;
+    pthread_mutex_lock(&st->lock);
+    st->promised -= bytes < st->promised ? bytes : st->promised;
+    pthread_mutex_unlock(&st->lock);
+}
+
+/* Promises when the room is there. */
+static bool try_promise(struct store *st, uint64_t used, uint64_t bytes)
+{
+    uint64_t ceiling = st->options.ceiling;
+    pthread_mutex_lock(&st->lock);
+    uint64_t taken = used + st->promised;
+    bool fits = bytes <= ceiling && taken <= ceiling - bytes;
+    if (fits)
+        st->promised += bytes;
+    pthread_mutex_unlock(&st->lock);
+    return fits;
+}
+
 int store_reserve(struct store *st, uint64_t bytes, struct err *err)
 {
     uint64_t ceiling = st->options.ceiling, n = 0, size = 0;
+    struct gc_result result = { 0 };
     if (ceiling == 0)
         return 0;
     if (store_usage(st, "", &n, &size, err))
         return -1;
-    if (bytes <= ceiling && size <= ceiling - bytes)
+    if (try_promise(st, size, bytes))
         return 0;
-    struct gc_result result = { .kept = size };
-    if (bytes < ceiling &&
-        store_gc(st, &(struct gc_options){ .keep = ceiling - bytes }, &result, err))
+    pthread_mutex_lock(&st->lock);
+    uint64_t wanted = bytes + st->promised;
+    pthread_mutex_unlock(&st->lock);
+    result.kept = size;
+    if (wanted < ceiling &&
+        store_gc(st, &(struct gc_options){ .keep = ceiling - wanted }, &result, err))
         return -1;
-    if (bytes < ceiling && result.kept <= ceiling - bytes)
+    if (try_promise(st, result.kept, bytes))
         return 0;
     err_set(err, ERR_LIMIT,
             "reserve %" PRIu64 " bytes in the store %s: its ceiling is %" PRIu64 ", and %" PRIu64

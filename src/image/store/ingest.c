@@ -16,7 +16,7 @@ struct ingest {
     struct digest want;  /* DIGEST_NONE: any */
     uint64_t want_size;  /* UINT64_MAX: any */
     uint64_t size;       /* bytes so far, never above want_size */
-    uint64_t reserved;   /* bytes that fit under the ceiling */
+    uint64_t reserved;   /* bytes promised under the ceiling */
     struct hasher *hasher;
     int fd; /* owned, nameless, in the blobs folder */
 };
@@ -47,13 +47,22 @@ int ingest_open(struct store *st, const struct digest *want, uint64_t size, stru
     return 0;
 }
 
+/* A step ahead, so that not every write asks; near the ceiling only what is there to be written. */
 static int grow_reserve(struct ingest *in, uint64_t size, struct err *err)
 {
     if (size <= in->reserved)
         return 0;
-    if (store_reserve(in->store, size - in->reserved + RESERVE_STEP, err))
+    uint64_t missing = size - in->reserved;
+    if (store_reserve(in->store, missing + RESERVE_STEP, err) == 0) {
+        in->reserved = size + RESERVE_STEP;
+        return 0;
+    }
+    if (err->kind != ERR_LIMIT)
         return -1;
-    in->reserved = size + RESERVE_STEP;
+    err_clear(err);
+    if (store_reserve(in->store, missing, err))
+        return -1;
+    in->reserved = size;
     return 0;
 }
 
@@ -99,6 +108,13 @@ static int publish_inside(struct ingest *in, const struct digest *got, struct er
     return db_end(st->db, status == 0, err) || status ? -1 : 0;
 }
 
+/* What was promised is an object now, or will never be written. */
+static void give_back(struct ingest *in)
+{
+    store_unreserve(in->store, in->reserved);
+    in->reserved = 0;
+}
+
 static int ingest_publish(struct ingest *in, const struct digest *got, struct err *err)
 {
     struct store *st = in->store;
@@ -106,6 +122,7 @@ static int ingest_publish(struct ingest *in, const struct digest *got, struct er
     sync_file_range(in->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
     if (publish_inside(in, got, err))
         return err_wrap(err, "keep blob %s", digest_text(got).s);
+    give_back(in);
     pthread_mutex_lock(&st->lock);
     *vec_push(&st->unsettled) = *got;
     pthread_mutex_unlock(&st->lock);
@@ -149,6 +166,7 @@ void ingest_close(struct ingest *in)
     if (!in)
         return;
     int saved = errno;
+    give_back(in);
     if (in->fd >= 0)
         close(in->fd);
     hasher_free(in->hasher);

@@ -8,8 +8,9 @@
 #include "image/store/store.h"
 
 struct store {
-    pthread_mutex_t lock;         /* guards unsettled */
+    pthread_mutex_t lock;         /* guards unsettled, promised */
     vec(struct digest) unsettled; /* blobs published since store_settle() */
+    uint64_t promised;            /* bytes that ingests may still write */
     char *path;                   /* absolute, owned */
     int fd;                       /* the folder */
     struct db *db;
@@ -24,8 +25,10 @@ struct blob_path blob_path(const struct digest *d); /* "blobs/sha256/HEX" */
 
 int64_t now_s(void); /* since 1970 */
 
-/* Has `bytes` more under the ceiling, collecting when needed.  Fails: LIMIT. */
+/* Promises room for `bytes` more under the ceiling, collecting when needed, until
+ * store_unreserve(). Other processes' promises are not known here.  Fails: LIMIT. */
 NODISCARD int store_reserve(struct store *st, uint64_t bytes, struct err *err);
+void store_unreserve(struct store *st, uint64_t bytes);
 /* Writes index.json from the names. */
 NODISCARD int layout_write_index(struct store *st, struct err *err);
 /* Creates or checks oci-layout and the folders. */

@@ -182,6 +182,15 @@ TEST("under a ceiling old content makes room for new, and what does not fit is r
     EXPECT_CONTAINS(err.hint, "raise the ceiling");
 }
 
+TEST("content of unknown length fits up to the last byte under the ceiling")
+{
+    AUTO(store_close) struct store *st = open_store(&(struct store_options){ .ceiling = 10 });
+    AUTO(ingest_close) struct ingest *in = NULL;
+    REQUIRE_OK(ingest_open(st, NULL, UINT64_MAX, &in, &err), &err);
+    EXPECT_OK(ingest_write(in, SPAN("1234567890"), &err), &err);
+    EXPECT_ERR(ingest_write(in, SPAN("x"), &err), &err, ERR_LIMIT);
+}
+
 TEST("what was used within the given time stays")
 {
     AUTO(store_close) struct store *st = open_store(NULL);
