@@ -103,6 +103,15 @@ static int token_ahead(struct remote *r, struct call *c, const struct host *h, c
     return token_get(r, &wish, out, err);
 }
 
+/* Whether it was the registry that answered, not a place to which it sent us: whoever asks for
+ * credentials there does not get the registry's. */
+static bool is_own_answer(const struct http_response *response, const struct call *c,
+                          const struct host *h)
+{
+    AUTO_FREE char *asked = call_url(c, h);
+    return is_same_host(response->final_url ? response->final_url : asked, h);
+}
+
 /* One try, with at most one more for a 401. */
 static int send_authorized(struct remote *r, struct call *c, const struct host *h,
                            struct http_response *out, struct err *err)
@@ -112,7 +121,7 @@ static int send_authorized(struct remote *r, struct call *c, const struct host *
     if (token_ahead(r, c, h, scope, &token, err) || send_once(r, c, h, token, out, err))
         return -1;
     const char *header = map_find_str(&out->headers, "www-authenticate");
-    if (out->status != 401 || !header)
+    if (out->status != 401 || !header || !is_own_answer(out, c, h))
         return 0;
     const char *challenge = challenge_pick(header);
     keep_challenge(r, h, challenge);

@@ -140,6 +140,12 @@ static int ask_token_server(struct remote *r, const struct token_request *t,
     AUTO_FREE char *service = challenge_find(t->challenge, "service");
     if (!realm)
         return err_set(err, ERR_INVALID, "the challenge names no server: %s", t->challenge);
+    if (strncasecmp(realm, "http:", 5) == 0 && strncmp(t->host->base_url, "https:", 6) == 0 &&
+        (t->credential->user || t->credential->identity_token))
+        return err_set(err, ERR_DENIED,
+                       "the token server %s has no TLS, though the registry has: no credentials go"
+                       " there",
+                       realm);
     AUTO_VALUE(buf_clear) struct buf q = { 0 };
     buf_init(&q, LIMIT_HTTP_TEXT);
     AUTO_VALUE(map_clear) struct map headers = STR_MAP;

@@ -195,6 +195,40 @@ TEST("a blob that lies elsewhere is fetched there, without the registry's creden
     free(redirect_target);
 }
 
+/* Asks for credentials itself, and would give a token for them. */
+static void thief_serve(struct raw_server *s, int fd)
+{
+    if (!raw_read(s, fd))
+        return;
+    AUTO_FREE char *answer =
+        xasprintf("HTTP/1.1 401 No\r\nConnection: close\r\nContent-Length: 0\r\n"
+                  "WWW-Authenticate: Bearer realm=\"http://127.0.0.1:%u/token\",service=\"s\"\r\n"
+                  "\r\n",
+                  s->port);
+    raw_puts(fd, answer);
+}
+
+TEST("who asks for credentials where a redirect leads does not get the registry's")
+{
+    struct raw_server *thief = raw_start(thief_serve, NULL);
+    redirect_target = xasprintf("Location: http://127.0.0.1:%u/bucket/x\r\n", thief->port);
+    struct rule rules[] = {
+        { "GET " HELLO_PATH, .status = 307, .headers = redirect_target },
+    };
+    setup(rules);
+    log_in();
+    if (pull() == 0)
+        tap_fail(__FILE__, __LINE__, "a blob of a thief");
+    EXPECT_INT(err.kind, ERR_DENIED);
+    expect_requests("GET " HELLO_PATH "\n");
+    EXPECT_CONTAINS(thief->request, "GET /bucket/x HTTP/1.1");
+    EXPECT(!strcasestr(thief->request, "authorization"));
+    err_clear(&err);
+    teardown();
+    raw_stop(thief);
+    free(redirect_target);
+}
+
 TEST("a download that is canceled ends as canceled")
 {
     static const struct rule rules[] = { { "GET " HELLO_PATH, .status = 503 } };
