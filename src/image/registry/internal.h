@@ -69,6 +69,11 @@ const char *challenge_pick(const char *header);
  * NULL. */
 char *challenge_find(const char *challenge, const char *name);
 
+/* Whether the registry itself, no mirror, has this under the reference; false too when it does not
+ * say.  Asked with the token that a push needs anyway. */
+bool remote_has_manifest(struct remote *r, const struct reference *ref, const struct digest *d,
+                         const struct cancel *cancel);
+
 /* One call of the API. */
 struct call {
     const struct reference *ref;

@@ -46,8 +46,9 @@ static bool read_headers(const struct http_response *response, struct descriptor
     return true;
 }
 
-int remote_resolve(struct remote *r, const struct reference *ref, struct descriptor *out,
-                   const struct cancel *cancel, struct err *err)
+/* *is_told false: the registry has it, but its HEAD does not say what. */
+static int resolve(struct remote *r, const struct reference *ref, bool is_push, bool *is_told,
+                   struct descriptor *out, const struct cancel *cancel, struct err *err)
 {
     AUTO_FREE char *path = manifest_path(ref);
     AUTO_FREE char *what = xasprintf("resolve %s", strchr(path, '/') + 1);
@@ -56,21 +57,41 @@ int remote_resolve(struct remote *r, const struct reference *ref, struct descrip
     struct call c = { .ref = ref,
                       .method = "HEAD",
                       .path = path,
-                      .actions = PULL,
+                      .actions = is_push ? PUSH : PULL,
                       .headers = &headers,
                       .cancel = cancel,
-                      .asks_mirrors = true,
+                      .asks_mirrors = !is_push,
                       .what = what };
     AUTO_VALUE(http_response_clear) struct http_response response = { 0 };
     if (call_send(r, &c, &response, err))
         return -1;
-    if (response.status == 200 && read_headers(&response, out))
-        return 0;
+    *is_told = response.status == 200 && read_headers(&response, out);
     if (response.status != 200 && response.status != 405)
         return call_fail(r, &c, &response, err);
+    return 0;
+}
+
+int remote_resolve(struct remote *r, const struct reference *ref, struct descriptor *out,
+                   const struct cancel *cancel, struct err *err)
+{
+    bool is_told = false;
+    if (resolve(r, ref, false, &is_told, out, cancel, err))
+        return -1;
+    if (is_told)
+        return 0;
     AUTO_VALUE(buf_clear) struct buf body = { 0 };
     buf_init(&body, LIMIT_MANIFEST);
     return remote_manifest(r, ref, NULL, &body, out, cancel, err);
+}
+
+bool remote_has_manifest(struct remote *r, const struct reference *ref, const struct digest *d,
+                         const struct cancel *cancel)
+{
+    AUTO_VALUE(descriptor_clear) struct descriptor there = { 0 };
+    struct err ignored = { 0 };
+    bool is_told = false;
+    return resolve(r, ref, true, &is_told, &there, cancel, &ignored) == 0 && is_told &&
+           digest_equal(&there.digest, d);
 }
 
 /* Holds the bytes against what was asked for. */

@@ -226,16 +226,9 @@ static int put_manifests(struct transfer *t, const struct to_put *order, struct 
  * one for each blob when a build changed nothing.  Any failure here is left to the push to tell. */
 static bool is_there_already(const struct transfer *t, const struct descriptor *target)
 {
-    AUTO_VALUE(descriptor_clear) struct descriptor there = { 0 };
-    AUTO_VALUE(reference_clear) struct reference at = { 0 };
-    struct err ignored = { 0 };
-    if (map_has(&t->remote->mirrors, t->ref->registry))
-        return false; /* a mirror would answer, and its word says nothing of the registry */
-    reference_copy(&at, t->ref);
-    if (!at.tag)
-        at.digest = target->digest;
-    return remote_resolve(t->remote, &at, &there, t->cancel, &ignored) == 0 &&
-           digest_equal(&there.digest, &target->digest);
+    struct reference at = *t->ref; /* by tag where there is one: that is what is to be set */
+    at.digest = at.tag ? (struct digest){ 0 } : target->digest;
+    return remote_has_manifest(t->remote, &at, &target->digest, t->cancel);
 }
 
 int image_push(struct remote *r, const struct reference *ref, struct store *st,
