@@ -75,7 +75,8 @@ void reply_empty(struct request *q, int status)
 void reply_bytes(struct request *q, int status, const char *type, struct span body)
 {
     q->status = status;
-    q->size = body.len;
+    if (!q->size) /* else it tells what was uploaded */
+        q->size = body.len;
     exchange_set_header(q->x, "Content-Type", type);
     exchange_reply(q->x, status, body);
 }

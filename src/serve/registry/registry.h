@@ -24,7 +24,7 @@ struct registry_event {
     const char *method; /* control characters in texts of the client's are "?" */
     const char *path;
     int status;
-    uint64_t size;     /* bytes of the answer's body, or of what was uploaded */
+    uint64_t size;     /* bytes that were uploaded, else of the answer's body */
     const char *error; /* for the operator: may name folders of this machine; NULL: none */
 };
 

@@ -1,4 +1,5 @@
 /* Whole images to Debian's docker-registry and back, with skopeo as witness. */
+#include "cutter.h"
 #include "witness.h"
 
 #include <sys/stat.h>
@@ -354,67 +355,6 @@ TEST("certs.d: an authority of its own, and a certificate that says who we are")
 
 /* ---- a network that breaks ---- */
 
-static struct {
-    struct raw_server *raw;
-    pthread_mutex_t lock;
-    const char *verb; /* the first request of this kind is cut */
-    size_t after;     /* bytes towards the registry, or back */
-    bool is_back, is_done;
-} cutter = { .lock = PTHREAD_MUTEX_INITIALIZER };
-
-/* Whether this piece starts the request that is to be cut. */
-static bool is_victim(const char *piece)
-{
-    pthread_mutex_lock(&cutter.lock);
-    bool is_it = !cutter.is_done && strncmp(piece, cutter.verb, strlen(cutter.verb)) == 0;
-    cutter.is_done |= is_it;
-    pthread_mutex_unlock(&cutter.lock);
-    return is_it;
-}
-
-static int connect_witness(void)
-{
-    struct sockaddr_in a = { .sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)witness.port),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (connect(fd, (struct sockaddr *)&a, sizeof a))
-        abort();
-    return fd;
-}
-
-/* Hands bytes on, both ways, until one side ends or the cut is due. */
-static void cut_serve(struct raw_server *s, int fd)
-{
-    (void)s;
-    static _Thread_local char piece[65537];
-    int there = connect_witness();
-    size_t n_sent = 0, n_back = 0;
-    bool is_cut = false;
-    for (;;) {
-        fd_set set;
-        FD_ZERO(&set);
-        FD_SET(fd, &set);
-        FD_SET(there, &set);
-        if (select((fd > there ? fd : there) + 1, &set, NULL, NULL, NULL) <= 0)
-            break;
-        bool is_ours = FD_ISSET(fd, &set);
-        ssize_t n = recv(is_ours ? fd : there, piece, sizeof piece - 1, 0);
-        if (n <= 0)
-            break;
-        piece[n] = '\0';
-        if (is_ours && is_victim(piece)) {
-            is_cut = true;
-            n_sent = n_back = 0;
-        }
-        raw_send(is_ours ? there : fd, piece, (size_t)n);
-        *(is_ours ? &n_sent : &n_back) += (size_t)n;
-        if (is_cut && (cutter.is_back ? n_back : n_sent) > cutter.after)
-            break;
-    }
-    close(there);
-}
-
 static struct descriptor big_blob(void)
 {
     enum { SIZE = 6 << 20 };
@@ -430,18 +370,15 @@ TEST("an upload and a download that are cut are gone on with")
 {
     NEEDS_WITNESS("", "");
     begin((struct remote_options){ .n_retries = 3 });
-    cutter.verb = "PUT ";
-    cutter.after = 1 << 20;
-    cutter.is_back = cutter.is_done = false;
+    cut_first("PUT ", 1 << 20, false);
+    cutter.port = witness.port;
     cutter.raw = raw_start(cut_serve, NULL);
     AUTO_FREE char *text = xasprintf("127.0.0.1:%u/lib/app:v1", cutter.raw->port);
     EXPECT_OK(reference_parse(span_of(text), &ref, &err), &err);
     AUTO_VALUE(descriptor_clear) struct descriptor blob = big_blob();
     EXPECT_OK(remote_push_blob(remote, &ref, &blob, NULL, store, NULL, NULL, &err), &err);
     EXPECT(cutter.is_done);
-    cutter.verb = "GET /v2/lib/app/blobs";
-    cutter.is_back = true;
-    cutter.is_done = false;
+    cut_first("GET /v2/lib/app/blobs", 1 << 20, true);
     other_store();
     EXPECT_OK(remote_pull_blob(remote, &ref, &blob, store, NULL, &err), &err);
     EXPECT(cutter.is_done);
