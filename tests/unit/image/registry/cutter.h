@@ -22,6 +22,22 @@ __attribute__((unused)) static bool is_victim(const char *piece)
     return is_it;
 }
 
+__attribute__((unused)) static bool is_due(size_t n_sent, size_t n_back)
+{
+    pthread_mutex_lock(&cutter.lock);
+    bool is_it = (cutter.is_back ? n_back : n_sent) > cutter.after;
+    pthread_mutex_unlock(&cutter.lock);
+    return is_it;
+}
+
+__attribute__((unused)) static bool was_cut(void)
+{
+    pthread_mutex_lock(&cutter.lock);
+    bool is_done = cutter.is_done;
+    pthread_mutex_unlock(&cutter.lock);
+    return is_done;
+}
+
 __attribute__((unused)) static int cutter_connect(void)
 {
     struct sockaddr_in a = { .sin_family = AF_INET,
@@ -59,7 +75,7 @@ __attribute__((unused)) static void cut_serve(struct raw_server *s, int fd)
         }
         raw_send(is_ours ? there : fd, piece, (size_t)n);
         *(is_ours ? &n_sent : &n_back) += (size_t)n;
-        if (is_cut && (cutter.is_back ? n_back : n_sent) > cutter.after)
+        if (is_cut && is_due(n_sent, n_back))
             break;
     }
     close(there);

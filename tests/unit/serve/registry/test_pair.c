@@ -148,7 +148,7 @@ TEST("an upload that is cut goes on where the registry stands")
     EXPECT_OK(manifest_parse(buf_span(&text), NULL, &m, &err), &err);
     EXPECT_OK(remote_push_blob(remote, &ref, &m.layers.items[0], NULL, from, NULL, NULL, &err),
               &err);
-    EXPECT(cutter.is_done);
+    EXPECT(was_cut());
     uint64_t first = 0, rest = 0;
     int n =
         sscanf(writes.text, "POST 202 0\nPUT 400 %" SCNu64 "\nPATCH 202 %" SCNu64, &first, &rest);
