@@ -91,7 +91,8 @@ static void lab_close(struct lab *l)
 /* ---- graphs ---- */
 
 /* The context `name`; `ignore`: a JSON array of patterns or NULL. */
-static struct edge add_context(struct graph_builder *b, const char *name, const char *ignore)
+__attribute__((unused)) static struct edge add_context(struct graph_builder *b, const char *name,
+                                                       const char *ignore)
 {
     AUTO_FREE char *identifier = xasprintf("local://%s", name);
     struct pair attr = { ATTR_LOCAL_EXCLUDE, ignore };
