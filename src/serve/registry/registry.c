@@ -169,7 +169,7 @@ static void upkeep(void *arg)
 {
     struct registry *r = arg;
     struct err err = { 0 };
-    while (cancel_sleep_ms(r->stop, UPKEEP_MS, &err) == 0) {
+    while (cancel_sleep_ms(r->stop, r->o.limits.upkeep_ms, &err) == 0) {
         sessions_expire(r->sessions);
         renew_lease(r);
     }
@@ -202,6 +202,7 @@ static void copy_options(struct registry *r, const struct registry_options *o)
     l->n_uploads = l->n_uploads ? l->n_uploads : (unsigned)UPLOADS;
     l->upload_size = l->upload_size ? l->upload_size : UINT64_MAX;
     l->upload_idle_ms = l->upload_idle_ms ? l->upload_idle_ms : UPLOAD_IDLE_MS;
+    l->upkeep_ms = l->upkeep_ms ? l->upkeep_ms : UPKEEP_MS;
     l->page = l->page ? l->page : (unsigned)PAGE;
     if (!l->manifest_size || l->manifest_size > LIMIT_MANIFEST)
         l->manifest_size = LIMIT_MANIFEST;

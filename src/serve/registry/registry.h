@@ -35,7 +35,8 @@ struct registry_limits {    /* 0: as said */
     uint64_t upload_size;   /* of one blob; no limit but the store's */
     int upload_idle_ms;     /* a session that nobody touches is dropped; one hour */
     int idle_timeout_ms;    /* of a connection; 60 s */
-    unsigned page;          /* tags or repositories in one answer; 10,000 */
+    int upkeep_ms; /* how often the lease is renewed and idle sessions are dropped; one minute */
+    unsigned page; /* tags or repositories in one answer; 10,000 */
 };
 
 struct registry_options {

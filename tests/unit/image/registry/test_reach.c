@@ -26,6 +26,17 @@ static int pull_hello(const char *text)
     return remote_pull_blob(remote, &there, &blob, store, NULL, &err);
 }
 
+static void tls_handle(void *arg, struct http_exchange *x)
+{
+    (void)arg;
+    bool is_base = strcmp(exchange_path(x), "/v2/") == 0;
+    if (!is_base) {
+        exchange_set_header(x, "Content-Type", MEDIA_OCI_MANIFEST);
+        exchange_set_header(x, "Docker-Content-Digest", HELLO_DIGEST);
+    }
+    exchange_reply(x, is_base || strcmp(exchange_path(x), AT_TAG) == 0 ? 200 : 404, SPAN("{}"));
+}
+
 /* The client anew, with the scripted registry as a mirror of one that nobody can reach. */
 static void use_mirror(const char *first)
 {
@@ -94,6 +105,72 @@ TEST("a download that a mirror broke off starts anew at the registry")
     teardown();
 }
 
+TEST("a mirror that gives another manifest is passed over")
+{
+    static const char text[] = "{\"schemaVersion\":2,\"manifests\":[]}";
+    struct digest d = digest_of(SPAN(text));
+    AUTO_FREE char *request = xasprintf("GET /v2/lib/app/manifests/%s", digest_text(&d).s);
+    struct rule rules[] = {
+        { request, .n = 1, .status = 200, .headers = "Content-Type: " MEDIA_OCI_INDEX "\r\n",
+          .body = "{\"schemaVersion\":2,\"manifests\":[] }" },
+        { request, .status = 200, .headers = "Content-Type: " MEDIA_OCI_INDEX "\r\n",
+          .body = text },
+    };
+    setup(rules);
+    AUTO_VALUE(map_clear) struct map mirrors = STR_MAP;
+    AUTO_FREE char *name = registry_name();
+    AUTO_FREE char *other = xasprintf("localhost:%u", script.raw->port);
+    map_set_str(&mirrors, name, other);
+    close_client();
+    open_client((struct remote_options){ .mirrors = &mirrors });
+    AUTO_VALUE(buf_clear) struct buf b = { 0 };
+    AUTO_VALUE(descriptor_clear) struct descriptor got = { 0 };
+    buf_init(&b, LIMIT_MANIFEST);
+    EXPECT_OK(remote_manifest(remote, &ref, &d, &b, &got, NULL, &err), &err);
+    EXPECT_STR(b.data, text);
+    EXPECT_INT(count_requests(request), 2);
+    teardown();
+}
+
+static void endless_handle(void *arg, struct http_exchange *x)
+{
+    (void)arg;
+    exchange_set_header(x, "Link", "</v2/lib/app/tags/list?last=a>; rel=\"next\"");
+    exchange_reply(x, 200, SPAN("{\"tags\":[\"a\"]}"));
+}
+
+TEST("a list without an end has one")
+{
+    struct http_server *s = NULL;
+    struct http_server_options o = { .handle = endless_handle };
+    setup_n(NULL, 0, (struct remote_options){ 0 });
+    REQUIRE_OK(http_server_start(&o, &s, &err), &err);
+    AUTO_FREE char *target = xasprintf("127.0.0.1:%u/lib/app:v1", http_server_port(s));
+    reference_clear(&ref);
+    EXPECT_OK(reference_parse(span_of(target), &ref, &err), &err);
+    AUTO_VALUE(str_list_clear) struct str_list tags = { 0 };
+    EXPECT(remote_tags(remote, &ref, &tags, NULL, &err) != 0);
+    EXPECT_CONTAINS(err.text, "has more than 1000 pages of them");
+    expect_error(ERR_LIMIT, NULL, "");
+    teardown();
+    http_server_stop(s, 1000);
+}
+
+TEST("an IPv6 address is a registry too")
+{
+    struct http_server *s = NULL;
+    struct http_server_options o = { .address = "::1", .handle = tls_handle };
+    if (http_server_start(&o, &s, &err)) {
+        err_clear(&err);
+        SKIP("needs IPv6");
+    }
+    setup_n(NULL, 0, (struct remote_options){ 0 });
+    AUTO_FREE char *target = xasprintf("[::1]:%u/lib/app:v1", http_server_port(s));
+    EXPECT_OK(resolve(target), &err); /* loopback: plain HTTP */
+    teardown();
+    http_server_stop(s, 1000);
+}
+
 /* ---- proxies ---- */
 
 /* A proxy that answers for every registry itself, and refuses tunnels. */
@@ -130,17 +207,6 @@ TEST("proxies of the environment are used, but not for loopback")
 }
 
 /* ---- TLS ---- */
-
-static void tls_handle(void *arg, struct http_exchange *x)
-{
-    (void)arg;
-    bool is_base = strcmp(exchange_path(x), "/v2/") == 0;
-    if (!is_base) {
-        exchange_set_header(x, "Content-Type", MEDIA_OCI_MANIFEST);
-        exchange_set_header(x, "Docker-Content-Digest", HELLO_DIGEST);
-    }
-    exchange_reply(x, is_base || strcmp(exchange_path(x), AT_TAG) == 0 ? 200 : 404, SPAN("{}"));
-}
 
 /* A registry of TLS with a certificate of its own; NULL without openssl. */
 static struct http_server *tls_start(void)

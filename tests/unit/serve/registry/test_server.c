@@ -1,6 +1,7 @@
 /* The registry as a whole: start, stop, methods, read-only, TLS, the log. */
 #include "served.h"
 
+#include "base/sys/fs.h"
 #include "image/store/gc.h"
 
 static struct {
@@ -120,6 +121,34 @@ TEST("what was uploaded lately is not collected, though nothing names it")
     EXPECT_OK(store_gc(served.store, &(struct gc_options){ 0 }, &result, &err), &err);
     EXPECT_INT(ask("HEAD", blob), 200);
     serve_end();
+}
+
+/* The only lease there is, or whatever is listed first. */
+static char *first_lease(void)
+{
+    struct err err = { 0 };
+    AUTO_VALUE(str_list_clear) struct str_list names = { 0 };
+    EXPECT_OK(fs_list(store_fd(served.store), "leases", &names, &err), &err);
+    return xstrdup(names.n ? names.items[0] : "none");
+}
+
+TEST("the lease is renewed while the registry runs, and given back at its end")
+{
+    serve((struct registry_options){ .limits = { .upkeep_ms = 1 } });
+    struct err err = { 0 };
+    AUTO_FREE char *before = first_lease();
+    bool is_same = true;
+    for (int i = 0; i < 2000 && is_same; i++) {
+        usleep(1000);
+        AUTO_FREE char *now = first_lease();
+        is_same = strcmp(now, before) == 0;
+    }
+    EXPECT(!is_same);
+    AUTO_FREE char *folder = xasprintf("%s/leases", store_path(served.store));
+    serve_end();
+    AUTO_VALUE(str_list_clear) struct str_list left = { 0 };
+    EXPECT_OK(fs_list(AT_FDCWD, folder, &left, &err), &err);
+    EXPECT_INT(left.n, 0);
 }
 
 TEST("a full store is 507")

@@ -138,8 +138,8 @@ TEST("a stream without a length is appended, as docker sends it")
     serve_end();
 }
 
-/* Sends the head and some bytes of a PATCH, then goes away. */
-static void send_half(const char *target, const char *bytes)
+/* Sends the head and some bytes of a PATCH of five; the connection. */
+static int begin_half(const char *target, const char *bytes)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in to = { .sin_family = AF_INET,
@@ -151,6 +151,13 @@ static void send_half(const char *target, const char *bytes)
     if (connect(fd, (struct sockaddr *)&to, sizeof to) ||
         write(fd, text, strlen(text)) != (ssize_t)strlen(text))
         abort();
+    return fd;
+}
+
+/* Sends some bytes of a PATCH, then goes away. */
+static void send_half(const char *target, const char *bytes)
+{
+    int fd = begin_half(target, bytes);
     shutdown(fd, SHUT_WR);
     char drain[256];
     while (read(fd, drain, sizeof drain) > 0)
@@ -171,6 +178,32 @@ TEST("a connection that breaks leaves what came, and the rest follows")
     AUTO_FREE char *put = with_digest(at, HELLO_DIGEST);
     EXPECT_INT(ask("PUT", put), 201);
     expect_blob(HELLO_DIGEST, "hello");
+    serve_end();
+}
+
+TEST("an upload belongs to one request at a time; others may ask how far it is")
+{
+    serve((struct registry_options){ 0 });
+    EXPECT_INT(ask("POST", "/v2/a/blobs/uploads/"), 202);
+    AUTO_FREE char *at = xstrdup(served.location);
+    int fd = begin_half(at, "hel");
+    for (int i = 0; i < 2000; i++) { /* until the three bytes are there */
+        EXPECT_INT(ask("GET", at), 204);
+        if (strcmp(answer_header("range"), "0-2") == 0)
+            break;
+        usleep(1000);
+    }
+    EXPECT_STR(answer_header("range"), "0-2");
+    EXPECT_INT(ask_with("PATCH", at, OCTETS, SPAN("lo")), 409);
+    EXPECT_STR(answer_code(), "BLOB_UPLOAD_INVALID");
+    EXPECT_INT(ask("DELETE", at), 409);
+    EXPECT_INT(write(fd, "lo", 2), 2);
+    char first[16] = "";
+    EXPECT(read(fd, first, sizeof first - 1) > 0);
+    EXPECT_CONTAINS(first, "HTTP/1.1 202");
+    close(fd);
+    AUTO_FREE char *put = with_digest(at, HELLO_DIGEST);
+    EXPECT_INT(ask("PUT", put), 201);
     serve_end();
 }
 
