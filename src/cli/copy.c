@@ -1,8 +1,10 @@
 /* cli/copy.c - kiln copy: an image from one place to another, as it is. */
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/core/mem.h"
+#include "build/layout.h"
 #include "cli/cli.h"
 #include "cli/image_facts.h"
 #include "image/registry/transfer.h"
@@ -22,31 +24,64 @@ static const struct flag flags_table[] = {
     { 0 },
 };
 
+enum place_kind { PLACE_STORE, PLACE_REGISTRY, PLACE_LAYOUT };
+
 struct place {
-    bool is_registry; /* else the store */
-    struct reference ref;
-    const char *text; /* as written, without docker:// or store: */
+    enum place_kind kind;
+    struct reference ref; /* but of a layout */
+    const char *text;     /* as written, without what says the kind */
+    char *path, *tag;     /* of a layout; owned, tag NULL: none */
 };
 
-/* docker://NAME is a registry's, store:NAME and a bare name are the store's; the other places that
- * skopeo knows are told apart from names by what stands before their first colon. */
-static int read_place(const char *text, struct place *out, struct err *err)
+static void place_clear(struct place *p)
 {
-    static const char *const others[] = { "oci:",           "oci-archive:", "docker-archive:",
-                                          "docker-daemon:", "dir:",         "containers-storage:" };
-    struct span name = span_of(text);
+    reference_clear(&p->ref);
+    free(p->path);
+    free(p->tag);
+}
+
+/* docker://NAME is a registry's, oci:FOLDER[:TAG] a layout's, store:NAME and a bare name are the
+ * store's; the other places that skopeo knows are told apart from names by what stands before their
+ * first colon. */
+static int refuse_others(const char *text, struct err *err)
+{
+    static const char *const others[] = { "oci-archive:", "docker-archive:", "docker-daemon:",
+                                          "dir:", "containers-storage:" };
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
-        if (span_starts(name, others[i])) {
+        if (span_starts(span_of(text), others[i])) {
             err_set(err, ERR_UNSUPPORTED, "copy: %s: places of the kind %s are not there yet", text,
                     others[i]);
-            return err_hint(err, "copy knows docker://NAME (a registry) and store:NAME; "
-                                 "the store's folder is an OCI layout, which skopeo reads");
+            return err_hint(err,
+                            "copy knows docker://NAME (a registry), oci:FOLDER:TAG and store:NAME");
         }
-    out->is_registry = span_starts(name, "docker://");
-    out->text = out->is_registry              ? text + strlen("docker://")
-                : span_starts(name, "store:") ? text + strlen("store:")
-                                              : text;
-    return reference_parse(span_of(out->text), &out->ref, err);
+    return 0;
+}
+
+static int read_place(const char *text, struct place *out, struct err *err)
+{
+    static const struct {
+        const char *prefix;
+        enum place_kind kind;
+    } kinds[] = { { "docker://", PLACE_REGISTRY },
+                  { "oci:", PLACE_LAYOUT },
+                  { "store:", PLACE_STORE } };
+    if (refuse_others(text, err))
+        return -1;
+    out->text = text;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (span_starts(span_of(text), kinds[i].prefix)) {
+            out->kind = kinds[i].kind;
+            out->text = text + strlen(kinds[i].prefix);
+        }
+    if (out->kind != PLACE_LAYOUT)
+        return reference_parse(span_of(out->text), &out->ref, err);
+    struct span tag = span_of(out->text), path = span_cut(&tag, ':');
+    if (!path.len)
+        return err_set(err, ERR_INVALID, "copy: %s: oci:FOLDER or oci:FOLDER:TAG is expected",
+                       text);
+    out->path = span_dup(path);
+    out->tag = tag.len ? span_dup(tag) : NULL;
+    return 0;
 }
 
 struct copying {
@@ -64,7 +99,9 @@ static int fetch(struct copying *c, struct descriptor *target, struct err *err)
     struct pull_options o = { .platform = c->platform,
                               .pool = engine_pool(c->engine),
                               .cancel = c->cli->cancel };
-    if (!c->from.is_registry) {
+    if (c->from.kind == PLACE_LAYOUT)
+        return layout_read(st, c->from.path, c->from.tag, c->platform, c->cli->cancel, target, err);
+    if (c->from.kind == PLACE_STORE) {
         AUTO_VALUE(reference_clear) struct reference same = { 0 };
         return image_get(st, c->from.text, &same, target, err);
     }
@@ -77,9 +114,11 @@ static int deliver(struct copying *c, const struct descriptor *target, struct er
 {
     struct store *st = engine_store(c->engine);
     struct push_options o = { .pool = engine_pool(c->engine), .cancel = c->cli->cancel };
-    AUTO_FREE char *name = reference_text(&c->to.ref);
-    if (c->to.is_registry)
+    if (c->to.kind == PLACE_LAYOUT)
+        return layout_write(st, target, c->to.path, c->to.tag, c->cli->cancel, err);
+    if (c->to.kind == PLACE_REGISTRY)
         return image_push(engine_remote(c->engine), &c->to.ref, st, target, &o, err);
+    AUTO_FREE char *name = reference_text(&c->to.ref);
     return store_settle(st, err) || name_set(st, NAME_IMAGE, name, target, err) ? -1 : 0;
 }
 
@@ -95,7 +134,10 @@ static int copy(struct copying *c, struct descriptor *target, struct err *err)
 
 static void report(struct copying *c, const struct descriptor *target)
 {
-    AUTO_FREE char *pinned = reference_pinned(&c->to.ref, &target->digest);
+    AUTO_FREE char *pinned =
+        c->to.kind == PLACE_LAYOUT
+            ? xasprintf("oci:%s@%s", c->to.path, digest_text(&target->digest).s)
+            : reference_pinned(&c->to.ref, &target->digest);
     if (!c->cli->wants_json) {
         say("%s", pinned);
         return;
@@ -140,18 +182,18 @@ static int run(struct cli *cli, const void *values, struct err *err)
     c.platform = flags->platform ? &platform : NULL;
     if (!status)
         status = run_copy(&c, flags, err);
-    reference_clear(&c.from.ref);
-    reference_clear(&c.to.ref);
+    place_clear(&c.from);
+    place_clear(&c.to);
     return status;
 }
 
 const struct command command_copy = {
     .name = "copy",
     .args = "FROM TO",
-    .summary = "Copies an image between registries and the store, as it is",
+    .summary = "Copies an image between registries, layouts and the store, as it is",
     .about =
-        "A place is docker://NAME (a registry) or store:NAME.  Manifests are not changed, so the\n"
-        "digest stays.",
+        "A place is docker://NAME (a registry), oci:FOLDER[:TAG] (an OCI layout) or store:NAME.\n"
+        "Manifests are not changed, so the digest stays.",
     .examples = "kiln copy docker://debian:12 docker://registry.example.com/mirror/debian:12",
     .flags = flags_table,
     .flags_size = sizeof(struct copy_flags),

@@ -59,10 +59,45 @@ DOCKERFILE
     [ "$(kiln inspect --remote --raw "$registry/back:1" | cmp - manifest && echo same)" = same ]
 }
 
-@test "copy says which places are not there yet" {
-    run kiln copy oci:folder docker://localhost/x
+@test "layouts: what kiln writes skopeo reads, and the other way round" {
+    need skopeo
+    digest=$(small app:1)
+    [ "$(kiln copy -q store:app:1 oci:layout:one)" = "oci:layout@$digest" ]
+    kiln tag app:1 app:2
+    kiln copy -q store:app:2 oci:layout:two
+    kiln copy -q store:app:2 oci:layout:two
+    [ "$(jq -c '[.manifests[].annotations[]]' layout/index.json)" = '["one","two"]' ]
+    [ "$(skopeo inspect --raw oci:layout:one | sha256sum | cut -d' ' -f1)" = "${digest#sha256:}" ]
+    skopeo copy -q oci:layout:one oci:theirs:tag
+    export KILN_ROOT="$PWD/other"
+    [ "$(kiln copy -q oci:theirs:tag store:back)" = "docker.io/library/back@$digest" ]
+    [ "$(kiln inspect back | jq -r .config.config.Labels.name)" = small ]
+    run kiln copy -q oci:layout store:which
     [ "$status" = 1 ]
-    [ "${lines[0]}" = "error: copy: oci:folder: places of the kind oci: are not there yet" ]
+    [ "$output" = "error: layout layout: index.json has 2 images: say which, with :TAG" ]
+    run kiln copy -q oci:theirs:none store:which
+    [ "$output" = "error: layout theirs: none: not in index.json" ]
+}
+
+@test "a layout whose bytes are not what their names say is refused" {
+    digest=$(small app:1)
+    kiln copy -q store:app:1 oci:layout
+    layer=$(kiln inspect app:1 | jq -r '.layers[0].digest')
+    printf x | dd of="layout/blobs/sha256/${layer#sha256:}" conv=notrunc status=none
+    export KILN_ROOT="$PWD/other"
+    run kiln copy -q oci:layout store:bad
+    [ "$status" = 1 ]
+    [[ "$output" == "error: layout layout: blob $layer: "* ]]
+    [ -z "$(kiln images -q)" ]
+    rm "layout/blobs/sha256/${digest#sha256:}"
+    run kiln copy -q oci:layout store:bad
+    [[ "$output" == *"manifest $digest: "*"no such file or directory"* ]]
+}
+
+@test "copy says which places are not there yet" {
+    run kiln copy docker-archive:file docker://localhost/x
+    [ "$status" = 1 ]
+    [ "${lines[0]}" = "error: copy: docker-archive:file: places of the kind docker-archive: are not there yet" ]
     [[ "${lines[1]}" == "hint: "* ]]
 }
 
