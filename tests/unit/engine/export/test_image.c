@@ -1,4 +1,6 @@
 /* Images put together: config, manifest and index, compared whole. */
+#include <time.h>
+
 #include "fixture.h"
 
 #include "image/oci/manifest.h"
@@ -269,6 +271,30 @@ TEST("times after SOURCE_DATE_EPOCH become it in layers, unless that is declined
         lab_close(&l);
         RUN("rm -rf store");
     }
+}
+
+TEST("without SOURCE_DATE_EPOCH times are those at which the layers were made")
+{
+    LAB(l);
+    struct export_result r, again;
+    struct image_config c = { 0 };
+    struct timespec created = { 0 };
+    l.host.has_epoch = l.host.clock.is_fixed = false;
+    time_t before = time(NULL) - 60;
+    REQUIRE_OK(export_as(&l, "type=image", &r), &err);
+    AUTO_FREE char *text = blob_text(&l, &r.config_digest);
+    REQUIRE_OK(image_config_parse(span_of(text), &c, &err), &err);
+    REQUIRE(c.history.n == 3);
+    REQUIRE_OK(time_parse(c.created, &created, &err), &err);
+    EXPECT(created.tv_sec > before && created.tv_sec <= time(NULL));
+    EXPECT_STR(c.history.items[2].created, c.created);
+    EXPECT_STR(c.history.items[1].created, c.history.items[0].created);
+    REQUIRE_OK(export_as(&l, "type=image", &again), &err);
+    EXPECT(digest_equal(&r.target.digest, &again.target.digest));
+    image_config_clear(&c);
+    export_result_clear(&r);
+    export_result_clear(&again);
+    lab_close(&l);
 }
 
 TEST("layers may be sealed before the image is put together")

@@ -39,6 +39,24 @@ TEST("a step finds its environment, its user and its folder")
     lab_close(&l);
 }
 
+TEST("proxies are given in both cases, unless the step has its own")
+{
+    LAB(l, NONE);
+    struct step s;
+    step_init(&s, "env | grep -i proxy | sort");
+    s.env[1] = "no_proxy=mine";
+    s.exec.env.n = 2;
+    s.exec.proxy = (struct exec_proxy){ .is_set = true,
+                                        .http = "http://p",
+                                        .https = "",
+                                        .ftp = "",
+                                        .no = "example.org",
+                                        .all = "socks://a" };
+    EXPECT_STR(output(&l, &s), "ALL_PROXY=socks://a\nHTTP_PROXY=http://p\nNO_PROXY=example.org\n"
+                               "all_proxy=socks://a\nhttp_proxy=http://p\nno_proxy=mine\n");
+    lab_close(&l);
+}
+
 TEST("what a step changes is a layer on its root; it runs once")
 {
     LAB(l, NONE);
