@@ -52,7 +52,7 @@ static void add_text(struct map *files, const char *path, struct json *value)
 {
     struct content *c = xcalloc(1, sizeof *c);
     struct buf text;
-    buf_init(&text, LIMIT_JSON);
+    buf_init(&text, SIZE_MAX / 2); /* an index that was there is in it, "<" printed as six bytes */
     json_print(value, &text);
     c->text = buf_take(&text);
     map_set(files, path, c);

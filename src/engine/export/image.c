@@ -140,8 +140,13 @@ static int put_config(const struct export_host *h, const struct export_image *im
     for (size_t i = 0; i < made->layers.n; i++)
         *vec_push(&c.diff_ids) = made->layers.items[i].ref.diff_id;
     set_times(h, image, made, &c);
-    buf_init(&text, 8 * LIMIT_CONFIG);
+    buf_init(&text, SIZE_MAX / 2); /* what it holds was read under ceilings */
     image_config_print(&c, &text);
+    if (text.len > LIMIT_CONFIG) {
+        err_set(err, ERR_LIMIT, "the image's config has %zu bytes, more than %zu", text.len,
+                LIMIT_CONFIG);
+        return err_hint(err, "labels and variables are in it, those of the base image too");
+    }
     if (blob_put(h->store, buf_span(&text), &digest, err))
         return err_wrap(err, "keep the image's config");
     *out = descriptor_make(is_docker ? MEDIA_DOCKER_CONFIG : MEDIA_OCI_CONFIG, &digest, text.len);

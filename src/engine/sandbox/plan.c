@@ -236,6 +236,9 @@ int plan_check(const struct step_plan *plan, struct err *err)
     if (plan->n_mounts > LIMIT_STEP_MOUNTS)
         return err_set(err, ERR_LIMIT, "the step has %zu mounts, at most %d are possible",
                        plan->n_mounts, LIMIT_STEP_MOUNTS);
+    if (plan->n_hosts > LIMIT_STEP_HOSTS) /* /etc/hosts has a ceiling */
+        return err_set(err, ERR_LIMIT, "the step has %zu hosts, at most %d are possible",
+                       plan->n_hosts, LIMIT_STEP_HOSTS);
     if (plan->hostname && strlen(plan->hostname) > 64)
         return err_set(err, ERR_INVALID, "host name %s: longer than 64 bytes", plan->hostname);
     for (size_t i = 0; i < plan->n_mounts; i++) {

@@ -143,7 +143,7 @@ struct step_result {
 
 #define LIMIT_STEP_FILE ((size_t)1 << 20)  /* one STEP_FILE */
 #define LIMIT_STEP_PLAN ((size_t)32 << 20) /* args, env, files and all */
-enum { LIMIT_STEP_MOUNTS = 200 };
+enum { LIMIT_STEP_MOUNTS = 200, LIMIT_STEP_HOSTS = 2000 };
 
 /* ---- the sandbox ---- */
 

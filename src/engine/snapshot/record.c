@@ -36,11 +36,14 @@ int record_prepare(struct db *db, struct err *err)
 
 /* ---- descriptors as text ---- */
 
+/* Type, digest, size: what else a manifest says of a layer may be as long as the manifest. */
 static char *descriptor_text(const struct descriptor *d)
 {
     if (!d->media_type)
         return NULL;
-    AUTO(json_free) struct json *object = descriptor_write(d);
+    AUTO_VALUE(descriptor_clear)
+    struct descriptor plain = descriptor_make(d->media_type, &d->digest, d->size);
+    AUTO(json_free) struct json *object = descriptor_write(&plain);
     struct buf text;
     buf_init(&text, LIMIT_JSON);
     json_print(object, &text);

@@ -186,6 +186,8 @@ static int put_referrer(struct store *st, const struct manifest_links *l,
     AUTO_VALUE(buf_clear) struct buf text = { 0 };
     buf_init(&text, 8 * LIMIT_MANIFEST); /* "<" is printed as six bytes */
     json_print(object, &text);
+    if (text.len > LIMIT_JSON) /* nobody could list the subject's referrers any more */
+        return err_set(err, ERR_LIMIT, "the manifest's annotations have %zu bytes", text.len);
     struct query *q = NULL;
     if (query_open(st->db,
                    "INSERT OR REPLACE INTO referrer (subject, digest, descriptor)"

@@ -1,6 +1,7 @@
 /* image/store/name.c - see name.h. */
 #include "image/store/name.h"
 
+#include "base/core/limits.h"
 #include "base/core/mem.h"
 #include "image/store/internal.h"
 
@@ -13,6 +14,8 @@ static int insert_name(struct store *st, enum name_scope scope, const char *name
     AUTO_VALUE(buf_clear) struct buf text = { 0 };
     buf_init(&text, SIZE_MAX / 2);
     json_print(object, &text);
+    if (text.len > LIMIT_JSON) /* nobody could list names any more */
+        return err_set(err, ERR_LIMIT, "the descriptor has %zu bytes", text.len);
     struct query *q = NULL;
     if (query_open(st->db,
                    "INSERT OR REPLACE INTO name (scope, name, digest, descriptor, set_at)"

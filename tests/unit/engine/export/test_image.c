@@ -177,6 +177,20 @@ TEST("the names of the whole build stand in for those that the output has not")
     lab_close(&l);
 }
 
+TEST("a config that nobody would read is refused, whatever its bytes become in JSON")
+{
+    LAB(l);
+    struct export_result r;
+    enum { N = 12 << 20 };
+    AUTO_FREE char *text = xcalloc(1, N + 1);
+    memset(text, '<', N);
+    image_config_set_env(&l.config, "LONG", text);
+    EXPECT_ERR(export_as(&l, "type=image,name=t", &r), &err, ERR_LIMIT);
+    EXPECT_CONTAINS(err.text, "the image's config has ");
+    export_result_clear(&r);
+    lab_close(&l);
+}
+
 TEST("annotations stand in the manifest")
 {
     LAB(l);

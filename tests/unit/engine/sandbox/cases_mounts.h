@@ -21,6 +21,17 @@ static char *below(const char *folder, const char *name)
     return xasprintf("%s/%s", folder, name);
 }
 
+TEST("more hosts than /etc/hosts has room for are refused")
+{
+    struct step s;
+    static const struct step_host hosts[LIMIT_STEP_HOSTS + 1];
+    step_init(&s, rootfs_make(), "true");
+    s.plan.hosts = hosts;
+    s.plan.n_hosts = LIMIT_STEP_HOSTS + 1;
+    EXPECT_ERR(step_run(&s), &s.err, ERR_LIMIT);
+    step_clear(&s);
+}
+
 TEST("folders and files of ours are bound, for writing or not")
 {
     struct step s;

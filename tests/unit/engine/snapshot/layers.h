@@ -57,6 +57,21 @@ TEST("layers are fetched when somebody looks, whiteouts and opaque folders hide 
     clear_layers(l, 3);
 }
 
+TEST("what a manifest writes of a layer beside its type, digest and size is not kept")
+{
+    enum { N = 3 << 20 };
+    struct layer_ref l = make_layer("echo a >a", NULL, "cat");
+    AUTO_FREE char *text = xcalloc(1, N + 1);
+    memset(text, '<', N); /* six bytes each in JSON */
+    map_set_str(&l.blob.annotations, "k", text);
+    EACH_DRIVER(driver)
+    {
+        AUTO_FREE char *names = seen(*driver, &l, 1, "find . -mindepth 1 | sort");
+        EXPECT_STR(names, "./a");
+    }
+    clear_layers(&l, 1);
+}
+
 TEST("a whiteout in the lowest layer hides nothing and is not seen")
 {
     struct layer_ref l =

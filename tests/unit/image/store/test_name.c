@@ -1,4 +1,5 @@
 /* Names, the layout that others read, referrers. */
+#include "base/core/limits.h"
 #include "fixture.h"
 
 #define APP "docker.io/library/app:1"
@@ -77,6 +78,41 @@ TEST("a manifest that refers to another is found from it, with its type and anno
     EXPECT(digest_equal(&found.items[0].digest, &referrer.digest));
     EXPECT_STR(found.items[0].artifact_type, "a/sbom");
     EXPECT_STR(map_find_str(&found.items[0].annotations, "k"), "v");
+}
+
+/* As long as a manifest may be; JSON prints each of it as six bytes. */
+static char *many_brackets(void)
+{
+    size_t n = LIMIT_MANIFEST - 100000;
+    char *text = xcalloc(1, n + 1);
+    memset(text, '<', n);
+    return text;
+}
+
+TEST("annotations that nobody could read again are refused, and spoil no listing")
+{
+    AUTO(store_close) struct store *st = open_store(NULL);
+    AUTO_VALUE(descriptor_clear) struct descriptor image = put_image(st, "{}", "layer");
+    AUTO_FREE char *long_text = many_brackets();
+    struct digest empty = put(st, "{}");
+    AUTO_FREE char *text = xasprintf(
+        "{\"schemaVersion\":2,\"config\":{\"mediaType\":\"a/b\",\"digest\":\"%s\",\"size\":2},"
+        "\"layers\":[],\"subject\":{\"mediaType\":\"" MEDIA_OCI_MANIFEST
+        "\",\"digest\":\"%s\",\"size\":%d},\"annotations\":{\"k\":\"%s\"}}",
+        digest_text(&empty).s, digest_text(&image.digest).s, (int)image.size, long_text);
+    struct descriptor referrer = { 0 };
+    EXPECT_ERR(manifest_put(st, span_of(text), MEDIA_OCI_MANIFEST, &referrer, &err), &err,
+               ERR_LIMIT);
+    err_clear(&err);
+    map_set_str(&image.annotations, "k", long_text);
+    EXPECT_ERR(name_set(st, NAME_IMAGE, APP, &image, &err), &err, ERR_LIMIT);
+    err_clear(&err);
+    AUTO_VALUE(descriptors_clear) struct descriptors found = { 0 };
+    EXPECT_OK(manifest_referrers(st, &image.digest, &found, &err), &err);
+    EXPECT_INT(found.n, 0);
+    AUTO_VALUE(names_clear) struct names names = { 0 };
+    EXPECT_OK(name_list(st, NAME_IMAGE, "", NULL, 0, &names, &err), &err);
+    EXPECT_INT(names.n, 0);
 }
 
 TEST("what is no manifest is refused")
