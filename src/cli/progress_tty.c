@@ -31,7 +31,7 @@ struct detail {
     size_t n_logs;        /* lines of output of each running step */
     bool has_ended_parts; /* parts of items that have ended */
     size_t n_skipped;     /* items that ended longest ago */
-    bool has_parts;
+    size_t n_parts;       /* of each running item; where not all fit, those that move */
 };
 
 struct frame {
@@ -109,6 +109,38 @@ static void add_logs(struct frame *f, const struct item *item)
     }
 }
 
+/* All parts as one line, where they are too many. */
+static void add_sum(struct frame *f, const struct item *item)
+{
+    struct part sum = { .started_ns = f->now_ns };
+    size_t n_ended = 0;
+    vec_each (&item->parts, p) {
+        n_ended += p->ended_ns != 0;
+        sum.current += p->current;
+        sum.total += p->total;
+        sum.started_ns = p->started_ns < sum.started_ns ? p->started_ns : sum.started_ns;
+    }
+    AUTO_FREE char *name = xasprintf("%zu of %zu parts", n_ended, item->parts.n);
+    sum.name = name;
+    add_part(f, &sum);
+}
+
+static void add_parts(struct frame *f, const struct item *item)
+{
+    bool is_running = item->state == ITEM_RUNNING;
+    size_t n = f->detail.n_parts;
+    bool has_all = is_running ? item->parts.n <= n : f->detail.has_ended_parts;
+    if (is_running && !has_all && n) {
+        add_sum(f, item);
+        n--;
+    }
+    vec_each (&item->parts, p)
+        if (has_all || (is_running && !p->ended_ns && n)) {
+            add_part(f, p);
+            n -= !has_all;
+        }
+}
+
 static void add_item(struct frame *f, const struct item *item)
 {
     static const struct {
@@ -125,9 +157,7 @@ static void add_item(struct frame *f, const struct item *item)
     snprintf(right, sizeof right, "%.1fs",
              seconds_between(item->started_ns, is_running ? f->now_ns : item->ended_ns));
     add_line(f, looks[item->state].colour, text, right);
-    if (is_running ? f->detail.has_parts : f->detail.has_ended_parts)
-        vec_each (&item->parts, p)
-            add_part(f, p);
+    add_parts(f, item);
     vec_each (&item->warnings, warning) {
         AUTO_FREE char *line = xasprintf(" => => WARN: %s", *warning);
         add_line(f, YELLOW, line, "");
@@ -173,7 +203,8 @@ static void compose(struct display *d, struct frame *f, bool is_over)
 /* Leaves out more and more until the frame fits. */
 static void fit(struct display *d, struct frame *f)
 {
-    f->detail = (struct detail){ .n_logs = LOG_LINES, .has_ended_parts = true, .has_parts = true };
+    f->detail =
+        (struct detail){ .n_logs = LOG_LINES, .has_ended_parts = true, .n_parts = PARTS_MAX };
     compose(d, f, false);
     if (f->lines.n > f->rows) {
         f->detail.has_ended_parts = false;
@@ -187,8 +218,8 @@ static void fit(struct display *d, struct frame *f)
         f->detail.n_logs--;
         compose(d, f, false);
     }
-    if (f->lines.n > f->rows) {
-        f->detail = (struct detail){ .n_skipped = d->items.n };
+    for (size_t n = f->rows; f->lines.n > f->rows && n-- > 0;) {
+        f->detail = (struct detail){ .n_skipped = d->items.n, .n_parts = n };
         compose(d, f, false);
     }
     while (f->lines.n > f->rows && f->lines.n > 1) { /* more runs than there are rows */
@@ -260,7 +291,7 @@ static void tty_finish(struct display *d, uint64_t now_ns)
     if (!d->items.n)
         return;
     window_size(d, &f);
-    f.detail = (struct detail){ .has_ended_parts = true, .has_parts = true };
+    f.detail = (struct detail){ .has_ended_parts = true, .n_parts = PARTS_MAX };
     compose(d, &f, true);
     draw(d, &f);
 }
