@@ -27,10 +27,7 @@ serve() {
     "$KILN_SERVE" store "$@" <in >log 2>err 3>&- &
     SERVE_PID=$!
     exec 9>in
-    local n
-    for n in $(seq 200); do
-        [ -s log ] && break
-        kill -0 "$SERVE_PID" 2>/dev/null || break
+    while [ ! -s log ] && kill -0 "$SERVE_PID" 2>/dev/null; do
         sleep 0.05
     done
     AT="127.0.0.1:$(head -n 1 log)"
@@ -68,7 +65,7 @@ layout() {
         "$(sha manifest)" "$size" >"$to/index.json"
 }
 
-# req STATUS METHOD TARGET [CURL-ARGUMENT ...]: one request; its header is in `head`, its body in
+# req STATUS METHOD TARGET [CURL-ARGUMENT ...]: one request; its header is in `answer.head`, its body in
 # `body`.  TARGET begins with /, or is a Location.
 req() {
     local want="$1" method="$2" target="$3" got how
@@ -76,8 +73,8 @@ req() {
     case "$target" in http*) ;; *) target="http://$AT$target" ;; esac
     how=(-X "$method")
     [ "$method" = HEAD ] && how=(-I)
-    got=$(curl -sS -o body -D head -w '%{http_code}' "${how[@]}" "$@" "$target") || return 1
-    tr -d '\r' <head >head.unix && mv head.unix head
+    got=$(curl -sS -o body -D answer.head -w '%{http_code}' "${how[@]}" "$@" "$target") || return 1
+    sed -i 's/\r$//' answer.head
     if [ "$got" != "$want" ]; then
         echo "$method $target: $got, expected $want"
         cat body
@@ -87,7 +84,7 @@ req() {
 
 # The value of a header of the last answer.
 header() {
-    sed -n "s/^$1: //Ip" head | head -n 1
+    sed -n "s/^$1: //Ip" answer.head | head -n 1
 }
 
 code() {
