@@ -288,6 +288,9 @@ static void print_error(const struct err *err)
     note("error: %s", err->text);
     if (err->hint[0])
         note("hint: %s", err->hint);
+    else if (err->sys == ENOSPC)
+        note("hint: kiln prune takes from the store what no name leads to; --root puts it "
+             "elsewhere");
 }
 
 int main(int argc, char **argv)

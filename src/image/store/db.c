@@ -4,6 +4,7 @@
  * query that is opened while the same statement is in use (a nested query) is prepared anew. */
 #include "image/store/db.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <time.h>
@@ -35,7 +36,12 @@ static int db_fail(struct db *db, const char *what, struct err *err)
     enum err_kind kind = code == SQLITE_NOTADB || code == SQLITE_CORRUPT ? ERR_CORRUPT
                          : code == SQLITE_BUSY || code == SQLITE_LOCKED  ? ERR_LIMIT
                                                                          : ERR_SYSTEM;
-    err_set(err, kind, "%s: %s: %s", what, db->path, sqlite3_errmsg(db->handle));
+    bool is_full =
+        code == SQLITE_FULL || (code == SQLITE_IOERR && sqlite3_system_errno(db->handle) == ENOSPC);
+    err_set(err, kind, "%s: %s: %s", what, db->path,
+            is_full ? "no space left on device" : sqlite3_errmsg(db->handle));
+    if (is_full)
+        err->sys = ENOSPC;
     if (kind == ERR_CORRUPT)
         return err_hint(err, "move %s away; kiln makes a new one and fetches what it needs again",
                         db->path);
