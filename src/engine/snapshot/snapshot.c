@@ -5,6 +5,7 @@
  * and who can read the folder; a step's result gets a random one. */
 #include "engine/snapshot/snapshot.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -240,13 +241,16 @@ int node_put_object(struct snapshot *s, uint64_t size, const struct digest *blob
 
 /* ---- layers of images ---- */
 
-/* The id of a chain of n layers, given that of the n - 1 below. */
+/* The id of a chain of n layers, given that of the n - 1 below.  With the blob's size: an image
+ * that lies about it spoils no other. */
 static char *chain_name(const struct snapshots *s, const char *below, const struct layer_ref *layer)
 {
     AUTO(hasher_free) struct hasher *h = hasher_new(DIGEST_SHA256);
+    uint64_t size = htole64(layer->blob.size);
     hasher_update_framed(h, span_of(below ? below : s->form));
     hasher_update_framed(h, span_of(digest_text(&layer->diff_id).s));
     hasher_update_framed(h, span_of(digest_text(&layer->blob.digest).s));
+    hasher_update_framed(h, span_bytes(&size, sizeof size));
     struct digest d = hasher_final(h);
     return xasprintf(PREFIX "%s", digest_hex(&d).s);
 }
@@ -269,9 +273,11 @@ int layer_node(struct snapshots *s, const struct layer_ref *layer, const char *o
         layer_ref_copy(&r.layer, layer);
         if (record_add(db, &r, err))
             return -1;
-    } else if (origin && (!r.origin || strcmp(origin, r.origin) != 0) &&
-               record_set_origin(db, id, origin, err)) {
-        return -1;
+    } else if (origin && (!r.origin || strcmp(origin, r.origin) != 0)) {
+        if (record_set_origin(db, id, origin, err))
+            return -1;
+        free(r.origin);
+        r.origin = xstrdup(origin);
     }
     AUTO(snapshot_unref) struct snapshot *node = node_of_record(s, &r, STEAL(below));
     if (!is_there && node_put_object(node, 0, NULL, err))
