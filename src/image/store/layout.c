@@ -40,9 +40,17 @@ int layout_prepare(struct store *st, struct err *err)
 {
     if (st->options.is_readonly)
         return check_version(st, err);
-    static const char *const folders[] = { "blobs/sha256", "blobs/sha512", "leases", "trash" };
+    static const struct {
+        const char *path;
+        mode_t mode;
+    } folders[] = {
+        { "blobs/sha256", 0755 },
+        { "blobs/sha512", 0755 },
+        { "leases", 0755 },
+        { "trash", 0700 }, /* snapshots on their way out have programs of root's in them */
+    };
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
-        if (fs_make_dirs(st->fd, folders[i], 0755, err))
+        if (fs_make_dirs(st->fd, folders[i].path, folders[i].mode, err))
             return err_wrap(err, "make the store %s", st->path);
     if (!fs_exists(st->fd, "index.json") &&
         fs_write_file(st->fd, "index.json", SPAN(empty_index), 0644, false, err))

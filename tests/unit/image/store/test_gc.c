@@ -26,6 +26,12 @@ TEST("what a name leads to stays, the rest goes, and its files too")
         "3\n0");
 }
 
+TEST("nobody else looks into the trash: what a step left there may be a program of root's")
+{
+    AUTO(store_close) struct store *st = open_store(NULL);
+    EXPECT_STR(shell("stat -c %%a %s/trash", store_path(st)), "700");
+}
+
 TEST("a dry collection counts and takes nothing")
 {
     AUTO(store_close) struct store *st = open_store(NULL);
