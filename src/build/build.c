@@ -293,9 +293,7 @@ static int run_all(struct run *r, struct err *err)
     vec_each (&r->parts, part)
         if (solve_part(r, part, err))
             return -1;
-    if (export_all(r, err))
-        return -1;
-    return store_settle(r->engine->store, err);
+    return export_all(r, err);
 }
 
 int build_run(struct engine *e, const struct build_request *q, const struct progress *progress,

@@ -66,7 +66,8 @@ static int keep_names(const struct export_host *h, const struct export_spec *s,
         return -1;
     if (!is_whole)
         return 0;
-    if (store_settle(h->store, err))
+    /* What the registry has can be had again after a power cut; the rest exists only here. */
+    if (!s->is_pushed && store_settle(h->store, err))
         return -1;
     vec_each (export_names(h, s), name) {
         AUTO_VALUE(reference_clear) struct reference ref = { 0 };

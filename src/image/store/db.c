@@ -105,6 +105,9 @@ int db_open(const char *path, bool is_readonly, struct db **out, struct err *err
     if (sqlite3_open_v2(path, &db->handle, flags, NULL) != SQLITE_OK)
         return db_fail(db, "open the store's index", err);
     sqlite3_busy_timeout(db->handle, DB_BUSY_TIMEOUT_MS);
+    /* The log is carried over when it is long, not at every end of a short command: that would cost
+     * each of them three syncs. */
+    sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     if (!is_readonly && db_prepare(db, err))
         return -1;
     *out = STEAL(db);
