@@ -266,7 +266,8 @@ static char *command_text(const struct op_exec *e)
     return text.data ? buf_take(&text) : xstrdup("");
 }
 
-static int check_exit(const struct op_exec *e, const struct step_result *r, struct err *err)
+static int check_exit(const struct ops *ops, const struct op_exec *e, const struct step_result *r,
+                      struct err *err)
 {
     bool is_good = e->n_exit_codes == 0 && r->exit_status == 0;
     for (size_t i = 0; i < e->n_exit_codes; i++)
@@ -280,6 +281,11 @@ static int check_exit(const struct op_exec *e, const struct step_result *r, stru
         return err_hint(err, "it was killed because it used more memory than it may have");
     if (r->exit_status == 137)
         return err_hint(err, "137 means killed: often the machine or the Pod ran out of memory");
+    if (ops->o.ids.is_single)
+        return err_hint(err,
+                        "kiln has one user id here, so a step cannot become another user: apt-get "
+                        "wants -o APT::Sandbox::User=root then; uidmap and a range for the user "
+                        "in /etc/subuid and /etc/subgid give the others");
     return -1;
 }
 
@@ -379,7 +385,7 @@ static int exec_run(void *arg, const struct op_run *run, struct err *err)
     plan.cancel = run->cancel;
     plan.output = take_output;
     plan.output_arg = &log;
-    if (sandbox_run(ops->o.sandbox, &plan, &result, err) || check_exit(e, &result, err))
+    if (sandbox_run(ops->o.sandbox, &plan, &result, err) || check_exit(ops, e, &result, err))
         return -1;
     return exec_mounts_commit(mounts, run, err);
 }
