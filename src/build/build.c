@@ -219,6 +219,8 @@ static int solve_part(struct run *r, struct part *part, struct err *err)
     part->result = results[0];
     if (status)
         excerpt_of_vertex(r, failed);
+    else
+        eager_wait(eager);
     return status;
 }
 

@@ -4,6 +4,7 @@
  * down, each through the input that it changes.  Layers of the base image are sent (or mounted, or
  * found there) as soon as the base is known; a step's layer is sealed on the computing pool, then
  * sent.  An error is of no interest here: the export does the same again and tells. */
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/core/mem.h"
@@ -17,7 +18,8 @@ struct eager {
     const struct graph *graph;
     bool *is_layer; /* [n_vertices]: of the image */
     struct task_group *seals, *pushes;
-    pthread_mutex_t lock; /* guards tasks */
+    atomic_size_t n_unsealed; /* layers that wait to be packed, or are being packed */
+    pthread_mutex_t lock;     /* guards tasks */
     vec(struct eager_task *) tasks;
 };
 
@@ -74,6 +76,7 @@ static int seal(void *arg, struct err *err)
     (void)err;
     if (export_seal(&t->eager->host, t->eager->spec, t->snapshot, &own) == 0)
         task_group_add(t->eager->pushes, push, t);
+    atomic_fetch_sub(&t->eager->n_unsealed, 1);
     return 0;
 }
 
@@ -95,11 +98,24 @@ void eager_take(void *eager, struct edge edge, struct result *r)
     if (!e->is_layer[edge.vertex->position] || edge.index != 0 || result_snapshot(r, &s, &own) ||
         !s)
         return;
-    if (edge.vertex->type != OP_SOURCE)
+    if (edge.vertex->type != OP_SOURCE) {
+        atomic_fetch_add(&e->n_unsealed, 1);
         task_group_add(e->seals, seal, task_new(e, s));
-    else
+    } else {
         for (; s; s = snapshot_parent(s))
             task_group_add(e->pushes, push, task_new(e, s));
+    }
+}
+
+void eager_wait(struct eager *e)
+{
+    static const char shown[] = "exporting layers";
+    struct err ignored = { 0 };
+    if (atomic_load(&e->n_unsealed) == 0)
+        return;
+    progress_task_start(e->host.progress, shown, shown);
+    (void)!task_group_wait(e->seals, &ignored);
+    progress_task_end(e->host.progress, shown, 0, NULL);
 }
 
 void eager_free(struct eager *e)

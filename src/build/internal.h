@@ -53,5 +53,7 @@ struct eager;
 struct eager *eager_new(const struct export_host *h, const struct export_spec *s,
                         const struct graph *g);
 void eager_take(void *eager, struct edge edge, struct result *r); /* fits solve_options.on_result */
-void eager_free(struct eager *e);                                 /* waits */
+void eager_wait(
+    struct eager *e); /* until all layers are packed, telling the display when that takes time */
+void eager_free(struct eager *e); /* waits */
 DEFINE_AUTO(struct eager, eager_free)
