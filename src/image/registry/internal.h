@@ -24,13 +24,14 @@ struct token {
 };
 
 struct remote {
-    pthread_mutex_t lock; /* guards hosts, tokens, challenges, known */
+    pthread_mutex_t lock; /* guards hosts, tokens, challenges, known, pulling */
     pthread_cond_t changed;
     struct map hosts;  /* "registry" -> struct host */
     struct map tokens; /* "registry scope" -> struct token */
     struct map
         challenges;   /* registry -> the last WWW-Authenticate, so that later scopes need no 401 */
     struct map known; /* "registry/repository@digest" of blobs that were seen or put there */
+    struct map pulling; /* digests of blobs that are on their way into some store */
     struct http_client *http;
     char *auth_file, *certs_dir; /* owned; certs_dir may be NULL */
     struct str_list insecure;

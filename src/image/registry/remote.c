@@ -45,6 +45,7 @@ void remote_close(struct remote *r)
     map_clear(&r->challenges);
     map_clear(&r->mirrors);
     map_clear(&r->known);
+    map_clear(&r->pulling);
     str_list_clear(&r->insecure);
     free(r->auth_file);
     free(r->certs_dir);
