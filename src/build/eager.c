@@ -2,7 +2,7 @@
  *
  * Which vertices will be layers of the image is known from the graph: the chain from the result
  * down, each through the input that it changes.  Layers of the base image are sent (or mounted, or
- * found there) as soon as the base is known; a step's layer is sealed on the computing pool, then
+ * found there) as soon as the base is known; a step's layer is sealed, then
  * sent.  An error is of no interest here: the export does the same again and tells. */
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -52,7 +52,8 @@ struct eager *eager_new(const struct export_host *h, const struct export_spec *s
     e->spec = s;
     e->graph = g;
     e->is_layer = xcalloc(g->n_vertices + 1, sizeof *e->is_layer);
-    e->seals = task_group_new(h->pool, SEALS_AT_ONCE);
+    /* Not on the computing pool: who packs a layer mostly waits for those that compress it. */
+    e->seals = task_group_new(h->transfers, SEALS_AT_ONCE);
     e->pushes = task_group_new(h->transfers, PUSHES_AT_ONCE);
     pthread_mutex_init(&e->lock, NULL);
     for (struct edge at = g->results[0]; at.vertex; at = base_of(at.vertex))

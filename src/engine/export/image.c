@@ -43,6 +43,9 @@ int export_seal(const struct export_host *h, const struct export_spec *s, struct
 
 /* ---- layers ---- */
 
+/* Each has its blocks compressed on the computing pool, so more would only wait. */
+enum { SEALS_AT_ONCE = 2 };
+
 struct seal_task {
     const struct export_host *host;
     const struct seal_options *options;
@@ -60,7 +63,7 @@ static int seal_all(const struct export_host *h, const struct export_spec *s, st
 {
     struct seal_options o = export_seal_options(h, s);
     AUTO_FREE struct seal_task *tasks = xcalloc(m->layers.n + 1, sizeof *tasks);
-    AUTO(task_group_free) struct task_group *g = task_group_new(h->pool, 0);
+    AUTO(task_group_free) struct task_group *g = task_group_new(h->transfers, SEALS_AT_ONCE);
     for (size_t i = 0; i < m->layers.n; i++) {
         tasks[i] = (struct seal_task){ .host = h, .options = &o, .layer = &m->layers.items[i] };
         task_group_add(g, seal_one, &tasks[i]);
