@@ -23,7 +23,7 @@ TEST("another user has its ids and no capabilities")
     static const gid_t groups[] = { 20, 30 };
     step_init(&s, rootfs_make(),
               "id -u; id -g; id -G; grep CapEff /proc/self/status; "
-              "echo x >/dev/stdout; touch /work/x 2>/dev/null || echo denied");
+              "echo x >/dev/stdout; touch /yard/x 2>/dev/null || echo denied");
     s.plan.uid = s.plan.gid = 1000;
     s.plan.groups = groups;
     s.plan.n_groups = 2;
@@ -65,8 +65,8 @@ TEST("no device opens but those of /dev, wherever a node of it is made or comes 
         { .type = STEP_TMPFS, .dest = "/mem" },
     };
     step_init(&s, root,
-              "for d in /work /dev /dev/shm /mnt /mem /tmp; do mknod $d/node c 1 5; done; "
-              "for f in /image-node /work/node /dev/node /dev/shm/node /mnt/node /mem/node "
+              "for d in /yard /dev /dev/shm /mnt /mem /tmp; do mknod $d/node c 1 5; done; "
+              "for f in /image-node /yard/node /dev/node /dev/shm/node /mnt/node /mem/node "
               "/tmp/node; do head -c 1 $f | wc -c; done; head -c 3 /dev/zero | wc -c; "
               "rm /dev/zero 2>/dev/null || echo stays; echo x >/dev/null && echo null");
     s.plan.mounts = mounts;

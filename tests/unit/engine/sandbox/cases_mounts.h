@@ -139,8 +139,8 @@ TEST("a step leaves no mount point behind, not even a changed time")
     struct step s;
     static const struct step_mount mounts[] = {
         { .type = STEP_TMPFS, .dest = "/deep/er/cache" },
-        { .type = STEP_TMPFS, .dest = "/work" },
-        { .type = STEP_FILE, .dest = "/work/inside", .content = SPAN("x") },
+        { .type = STEP_TMPFS, .dest = "/yard" },
+        { .type = STEP_FILE, .dest = "/yard/inside", .content = SPAN("x") },
     };
     const char *root = rootfs_make();
     step_init(&s, root, "echo x >/deep/er/cache/file");
@@ -242,7 +242,7 @@ TEST("an image that redirects /proc is refused")
     struct step s;
     const char *root = rootfs_make();
     AUTO_FREE char *proc = below(root, "proc");
-    REQUIRE(symlink("/work", proc) == 0);
+    REQUIRE(symlink("/yard", proc) == 0);
     step_init(&s, root, "true");
     EXPECT_ERR(step_run(&s), &s.err, ERR_INVALID);
     EXPECT_CONTAINS(s.err.text, "the image's /proc is not a plain folder");
@@ -254,7 +254,7 @@ TEST("a root may be read-only")
     struct step s;
     static const struct step_mount mount = { .type = STEP_TMPFS, .dest = "/tmp" };
     step_init(&s, rootfs_make(),
-              "(echo x >/work/x) 2>&1 | grep -o 'Read-only file system'; "
+              "(echo x >/yard/x) 2>&1 | grep -o 'Read-only file system'; "
               "echo y >/tmp/y && cat /tmp/y");
     s.plan.is_root_readonly = true;
     s.plan.mounts = &mount;
@@ -295,10 +295,10 @@ TEST("a root may be an overlay that was mounted after the sandbox started")
         umount2(all, MNT_DETACH);
         SKIP("needs overlayfs");
     }
-    step_init(&s, merged, "echo made >/work/made");
+    step_init(&s, merged, "echo made >/yard/made");
     EXPECT_OK(step_run(&s), &s.err);
     AUTO_FREE char *after = listing(upper);
-    EXPECT_CONTAINS(after, "./work/made f 644 5 ");
+    EXPECT_CONTAINS(after, "./yard/made f 644 5 ");
     EXPECT(!strstr(after, "proc") && !strstr(after, "dev") && !strstr(after, "hosts"));
     EXPECT(umount2(merged, 0) == 0); /* not busy: nothing of the step holds it */
     umount2(all, MNT_DETACH);

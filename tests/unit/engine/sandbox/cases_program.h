@@ -110,9 +110,9 @@ TEST("the working directory is the plan's, and must exist")
 {
     struct step s;
     step_init(&s, rootfs_make(), "pwd");
-    s.plan.cwd = "/work";
+    s.plan.cwd = "/yard";
     EXPECT_OK(step_run(&s), &s.err);
-    EXPECT_STR(step_out(&s), "/work\n");
+    EXPECT_STR(step_out(&s), "/yard\n");
     s.plan.cwd = "/nowhere";
     EXPECT_ERR(step_run(&s), &s.err, ERR_NOT_FOUND);
     EXPECT_STR(s.err.text, "enter the working directory /nowhere: no such file or directory");
@@ -149,7 +149,7 @@ TEST("a program that cannot be started says why")
         { "/bin/crlf", ERR_NOT_FOUND, ENOENT,
           "start /bin/crlf: its first line ends in a carriage return", "dos2unix" },
         { "/bin/plain", ERR_DENIED, EACCES, "start /bin/plain: permission denied", "chmod +x" },
-        { "/work", ERR_DENIED, EACCES, "start /work: it is a folder", "" },
+        { "/yard", ERR_DENIED, EACCES, "start /yard: it is a folder", "" },
         { "/bin/foreign", ERR_UNSUPPORTED, ENOEXEC,
           "start /bin/foreign: it is a program for arm64, this machine is ", "platform" },
         { "/bin/text", ERR_UNSUPPORTED, ENOEXEC,
