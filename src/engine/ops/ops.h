@@ -21,6 +21,12 @@ struct secret_option {
     const char *id;
     const char *file, *env; /* one of them */
 };
+/* What --ssh gave: agents' sockets, or private keys. */
+struct ssh_option {
+    const char *id; /* "default" */
+    const char *const *paths;
+    size_t n_paths;
+};
 
 struct ops_options {
     struct store *store;
@@ -34,6 +40,8 @@ struct ops_options {
     size_t n_contexts;
     const struct secret_option *secrets;
     size_t n_secrets;
+    const struct ssh_option *ssh;
+    size_t n_ssh;
     struct seal_options seal; /* of layers that merge and diff make blobs of */
     const char *resolv_conf;  /* text; NULL: the host's */
 };
