@@ -28,6 +28,13 @@ struct ssh_option {
     size_t n_paths;
 };
 
+/* What RUN --mount=type=ssh and git over ssh may use. */
+struct ssh_option {
+    const char *id;           /* "default" */
+    const char *const *paths; /* one socket of an agent, or files with private keys */
+    size_t n_paths;           /* 0: the agent of $SSH_AUTH_SOCK */
+};
+
 struct ops_options {
     struct store *store;
     struct snapshots *snapshots;
