@@ -113,10 +113,10 @@ static int exec_key(void *arg, const struct vertex *v, struct arena *a, struct o
     struct ops *ops = arg;
     (void)cancel, (void)err;
     atomic_store(&ops->has_steps, true);
-    bool *by_content = arena_alloc(a, v->n_inputs + 1);
+    struct op_key_input *inputs = arena_alloc(a, sizeof *inputs * (v->n_inputs + 1));
     for (size_t i = 0; i < v->n_inputs; i++)
-        by_content[i] = is_read_only_input(v, i);
-    *out = (struct op_key){ .digest = hash_exec(v), .by_content = by_content };
+        inputs[i] = (struct op_key_input){ .by_content = is_read_only_input(v, i) };
+    *out = (struct op_key){ .digest = hash_exec(v), .inputs = inputs };
     return 0;
 }
 

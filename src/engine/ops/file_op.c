@@ -42,10 +42,11 @@ static int file_key(void *arg, const struct vertex *v, struct arena *a, struct o
                     const struct cancel *cancel, struct err *err)
 {
     (void)arg, (void)cancel, (void)err;
-    bool *by_content = arena_alloc(a, v->n_inputs + 1);
+    struct op_key_input *inputs = arena_alloc(a, sizeof *inputs * (v->n_inputs + 1));
     for (size_t i = 0; i < v->n_inputs; i++)
-        by_content[i] = !is_changed_input(v, i) && !is_owner_input(v, i);
-    *out = (struct op_key){ .digest = hash_without_inputs(v), .by_content = by_content };
+        inputs[i] =
+            (struct op_key_input){ .by_content = !is_changed_input(v, i) && !is_owner_input(v, i) };
+    *out = (struct op_key){ .digest = hash_without_inputs(v), .inputs = inputs };
     return 0;
 }
 

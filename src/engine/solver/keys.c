@@ -1,9 +1,13 @@
 /* engine/solver/keys.c - the two keys of a vertex; see solver.h for what they mean.
  *
- * definition key = H("definition", operation, for each input: output index, and the definition key
- * of the input, or its content where the input is volatile) content key    = H("content",
- * operation, for each input: output index, and the content that is read of it, or the content key
- * of the input)
+ *     definition key = H("definition", operation, for each input: output index, and selector with
+ *                        the definition key of the input, or the content where it is volatile)
+ *     content key    = H("content", operation, for each input: output index, and the content that
+ *                        is read of it, or selector with the content key of the input)
+ *
+ * A selector says which part of an input is read.  Where content() told what is read it is left
+ * out, so that the same files at another place are the same: BuildKit links records to definition
+ * keys by (key, selector), to slow keys by the key alone.
  *
  * Every part is framed by its length, so that no two lists of parts look alike. */
 #include "engine/solver/internal.h"
@@ -23,12 +27,20 @@ static struct hasher *hash_start(const char *kind, const struct node *n)
     return h;
 }
 
-static void hash_input(struct hasher *h, const struct node *n, size_t i, const struct digest *d)
+static bool is_by_content(const struct node *n, size_t i)
+{
+    return n->key.inputs && n->key.inputs[i].by_content;
+}
+
+/* `d` is what is read of input i when `is_read`, else it stands for the whole input. */
+static void hash_input(struct hasher *h, const struct node *n, size_t i, const struct digest *d,
+                       bool is_read)
 {
     uint32_t index = n->vertex->inputs[i].index;
     uint8_t bytes[4] = { (uint8_t)index, (uint8_t)(index >> 8), (uint8_t)(index >> 16),
                          (uint8_t)(index >> 24) };
     hasher_update_framed(h, span_bytes(bytes, sizeof bytes));
+    hash_digest(h, is_read || !n->key.inputs ? &no_digest : &n->key.inputs[i].selector);
     hash_digest(h, d);
 }
 
@@ -56,23 +68,19 @@ static int whole_content(struct node *n, size_t i, struct err *err)
                          n->solve->options->cancel, err);
 }
 
-static bool is_by_content(const struct node *n, size_t i)
-{
-    return n->key.by_content && n->key.by_content[i];
-}
-
 static int find_definition(struct node *n, struct err *err)
 {
     AUTO(hasher_free) struct hasher *h = hash_start("definition", n);
     for (size_t i = 0; i < n->vertex->n_inputs; i++) {
         const struct node *input = edge_node(n->solve, n->vertex->inputs[i]);
         const struct digest *d = input ? &input->definition : &no_digest;
-        if (input && input->key.is_volatile) {
+        bool is_volatile = input && input->key.is_volatile;
+        if (is_volatile) {
             if (is_by_content(n, i) ? input_content(n, i, err) : whole_content(n, i, err))
                 return -1;
             d = &n->input_content[i];
         }
-        hash_input(h, n, i, d);
+        hash_input(h, n, i, d, is_volatile && is_by_content(n, i));
     }
     n->definition = hasher_final(h);
     return 0;
@@ -103,7 +111,7 @@ int node_find_content(struct node *n, struct err *err)
                 return -1;
             d = &n->input_content[i];
         }
-        hash_input(h, n, i, d);
+        hash_input(h, n, i, d, is_by_content(n, i));
     }
     n->content = hasher_final(h);
     return 0;

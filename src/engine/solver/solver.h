@@ -1,12 +1,12 @@
 /* engine/solver/solver.h - runs a graph: each vertex once, and only when nothing remembers its
  * result.
  *
- * Every vertex gets two keys.  The definition key is made of the operation and the definition keys
- * of its inputs; it is known before anything runs.  The content key takes, where the operation can
- * tell what it reads of an input, the digest of that content instead; it is known once the inputs
- * are there.  A result is asked from the cache by the first, then by the second, and remembered
- * under both.  What comes from a build context has no definition key: there, content is used for
- * both.
+ * Every vertex gets two keys.  The definition key is made of the operation and, for each input, its
+ * definition key and the part that is read of it; it is known before anything runs.  The content
+ * key takes, where the operation can tell what it reads of an input, the digest of that content
+ * instead; it is known once the inputs are there.  A result is asked from the cache by the first,
+ * then by the second, and remembered under both.  What comes from a build context has no definition
+ * key: there, content is used for both.
  *
  * So an unchanged build runs nothing, also when files were only touched; and a stage that gives the
  * same files as before does not disturb those that copy from it.
@@ -24,15 +24,21 @@
 #include "engine/solver/progress.h"
 #include "engine/solver/result.h"
 
-/* What an operation is, apart from its inputs. */
+/* How an operation reads one of its inputs. */
+struct op_key_input {
+    bool by_content;        /* content() can tell what is read of it */
+    struct digest selector; /* which part of the input is read; not set: all of it */
+};
+
+/* What an operation is, apart from its inputs.  Digest and selectors are those of BuildKit's
+ * CacheMap, content() gives its slow keys, so that records may travel between the two. */
 struct op_key {
     struct digest digest; /* everything that decides the result but the inputs' content; no names
                              for people */
     bool is_volatile;     /* a source whose definition says nothing of its content: local:// */
     bool is_free;         /* costs nothing to do again: neither asked of the cache nor remembered */
-    /* For each input (array of v->n_inputs, allocated in the arena): whether content() can tell
-     * what is read of it. */
-    const bool *by_content;
+    const struct op_key_input *inputs; /* [v->n_inputs], in the arena; NULL: all of each, by
+                                          definition */
 };
 
 struct op_run {

@@ -47,6 +47,7 @@ static struct world {
     struct map remembered;    /* key -> output text */
     struct map contents;      /* key -> content key */
     const char *context;      /* what the local source gives */
+    const char *part;         /* what is read of inputs behind the first; NULL: all */
     const char *fails;        /* the operation that fails */
     pthread_barrier_t *meets; /* operations called "meet..." wait for one another */
     int n_lookups;
@@ -57,6 +58,7 @@ static void world_reset(void)
     str_list_clear(&w.ran);
     str_list_clear(&w.events);
     w.fails = NULL;
+    w.part = NULL;
     w.meets = NULL;
     w.n_lookups = 0;
     err_clear(&err);
@@ -88,10 +90,13 @@ static int key(void *arg, const struct vertex *v, struct arena *a, struct op_key
     *out = (struct op_key){ .digest = digest_of(span_of(name_of(v))) };
     out->is_volatile = strncmp(name_of(v), "local://", 8) == 0;
     out->is_free = v->type == OP_SOURCE;
-    bool *by_content = arena_alloc(a, v->n_inputs + 1);
-    for (size_t i = 0; i < v->n_inputs; i++)
-        by_content[i] = reads_content(v) && i > 0;
-    out->by_content = by_content;
+    struct op_key_input *inputs = arena_alloc(a, sizeof *inputs * (v->n_inputs + 1));
+    for (size_t i = 0; i < v->n_inputs; i++) {
+        inputs[i] = (struct op_key_input){ .by_content = reads_content(v) && i > 0 };
+        if (w.part && i > 0)
+            inputs[i].selector = digest_of(span_of(w.part));
+    }
+    out->inputs = inputs;
     return 0;
 }
 
@@ -328,6 +333,36 @@ TEST("an operation that cannot say what it reads of a context depends on all of 
         EXPECT(solve_graph(finish(b, step(b, "on-context", source(b, "local://context"))), false));
         EXPECT_INT(w.ran.n, i == 1 ? 1 : 2);
     }
+}
+
+/* Solves a step that reads a part of what another made. */
+static void read_part(const char *reader, const char *part)
+{
+    world_reset();
+    w.part = part;
+    struct graph_builder *b = graph_builder_new();
+    struct edge base = source(b, "docker-image://base");
+    struct edge made = step(b, "made", base);
+    struct edge read = step_of(b, reader, base, made, (struct vertex_about){ 0 });
+    EXPECT(solve_graph(finish(b, read), false) != NULL);
+}
+
+TEST("another part of an input is another key")
+{
+    world_start();
+    read_part("read", "/a");
+    read_part("read", "/b");
+    EXPECT_STR(ran(), "docker-image://base read");
+    read_part("read", "/a");
+    EXPECT_STR(ran(), "");
+}
+
+TEST("the same content at another place in an input is the same")
+{
+    world_start();
+    read_part("copy", "/a");
+    read_part("copy", "/b");
+    EXPECT_STR(ran(), "docker-image://base");
 }
 
 TEST("equal work in two places runs once")
