@@ -21,12 +21,6 @@ struct secret_option {
     const char *id;
     const char *file, *env; /* one of them */
 };
-/* What --ssh gave: agents' sockets, or private keys. */
-struct ssh_option {
-    const char *id; /* "default" */
-    const char *const *paths;
-    size_t n_paths;
-};
 
 /* What RUN --mount=type=ssh and git over ssh may use. */
 struct ssh_option {
