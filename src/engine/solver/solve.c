@@ -133,17 +133,55 @@ static bool demand(struct node *n)
     return false;
 }
 
+static bool may_be_known(const struct node *n)
+{
+    return !n->solve->options->ignores_cache && !n->vertex->ignores_cache && !n->key.is_free;
+}
+
 static bool may_ask_cache(const struct node *n)
 {
-    const struct solve_options *o = n->solve->options;
-    return o->cache && !o->ignores_cache && !n->vertex->ignores_cache && !n->key.is_free;
+    return n->solve->options->cache && may_be_known(n);
+}
+
+static struct solver_record record_of(const struct node *n)
+{
+    return (struct solver_record){ .vertex = n->vertex,
+                                   .content = n->content,
+                                   .input_content = n->input_content,
+                                   .outputs = n->outputs };
+}
+
+/* Tells what is known of the node to those who make keys in their own way. */
+static void let_know(struct node *n)
+{
+    const struct solver_import *import = n->solve->options->import;
+    if (import)
+        import->know(import->arg, &(struct vertex_keys){ .vertex = n->vertex,
+                                                         .key = &n->key,
+                                                         .definition = n->definition,
+                                                         .input_content = n->input_content });
 }
 
 static int ask_cache(struct node *n, const struct digest *key, bool *is_there, struct err *err)
 {
     const struct solver_cache *cache = n->solve->options->cache;
-    return cache->find(cache->arg, key, n->outputs, n->vertex->n_outputs, &n->content, is_there,
-                       err);
+    struct solver_record r = record_of(n);
+    if (cache->find(cache->arg, key, &r, is_there, err))
+        return -1;
+    if (*is_there) {
+        n->content = r.content;
+        let_know(n); /* the record may know what was read */
+    }
+    return 0;
+}
+
+static int ask_import(struct node *n, bool *is_there, struct err *err)
+{
+    const struct solver_import *import = n->solve->options->import;
+    *is_there = false;
+    if (!import || !import->find)
+        return 0;
+    return import->find(import->arg, n->vertex, n->outputs, is_there, err);
 }
 
 /* Demands each input once; with the lock held. */
@@ -162,14 +200,38 @@ static void demand_inputs(struct node *n)
         add_task(n, task_work);
 }
 
+/* Under its definition, and under what it reads where that is another key. */
+static int remember(struct node *n, struct err *err)
+{
+    const struct solver_cache *cache = n->solve->options->cache;
+    if (!cache || n->key.is_free)
+        return 0;
+    struct digest keys[] = { n->definition, n->content };
+    struct solver_record r = record_of(n);
+    return cache->put(cache->arg, keys, digest_equal(&keys[0], &keys[1]) ? 1 : 2, &r, err);
+}
+
+/* What others made of the same inputs.  They may not have told what they read: then the definition,
+ * which is no other vertex's content key, stands for that too. */
+static int look_elsewhere(struct node *n, bool *is_there, struct err *err)
+{
+    if (ask_import(n, is_there, err))
+        return -1;
+    if (!*is_there)
+        return 0;
+    n->content = n->definition;
+    return remember(n, err);
+}
+
 /* Is the result known by its definition?  Else the inputs are wanted. */
 static int task_look(void *arg, struct err *err)
 {
     struct node *n = arg;
     struct solve *s = n->solve;
     bool is_there = n->key.is_volatile;
-    if (may_ask_cache(n) && !is_there) {
-        if (ask_cache(n, &n->definition, &is_there, err))
+    if (!is_there && may_be_known(n)) {
+        if ((may_ask_cache(n) && ask_cache(n, &n->definition, &is_there, err)) ||
+            (!is_there && look_elsewhere(n, &is_there, err)))
             return fail(n, err);
         if (is_there)
             tell(n, PROGRESS_CACHED, NULL);
@@ -184,32 +246,34 @@ static int task_look(void *arg, struct err *err)
     return 0;
 }
 
-static int remember(struct node *n, const struct digest *content, struct err *err)
+/* By what it reads; of equal content what is here first, then what others have. */
+static int look_by_content(struct node *n, bool *is_there, struct err *err)
 {
-    const struct solver_cache *cache = n->solve->options->cache;
-    if (!cache || n->key.is_free)
+    *is_there = false;
+    if (!may_be_known(n))
         return 0;
-    struct digest keys[] = { n->definition, *content };
-    return cache->put(cache->arg, keys, digest_equal(&keys[0], &keys[1]) ? 1 : 2, content,
-                      n->outputs, n->vertex->n_outputs, n->vertex, err);
+    struct digest content = n->content;
+    if (may_ask_cache(n) && ask_cache(n, &content, is_there, err))
+        return -1;
+    n->content = content;
+    return *is_there ? 0 : ask_import(n, is_there, err);
 }
 
 /* All inputs are there: is the result known by content?  Else it is made. */
 static int task_work(void *arg, struct err *err)
 {
     struct node *n = arg;
+    bool is_there = false;
     if (cancel_check(n->solve->options->cancel, err) || node_find_content(n, err))
         return fail(n, err);
-    struct digest content = n->content;
-    bool is_there = false;
-    if (may_ask_cache(n) && ask_cache(n, &content, &is_there, err))
+    let_know(n);
+    if (look_by_content(n, &is_there, err))
         return fail(n, err);
     if (is_there)
         tell(n, PROGRESS_CACHED, NULL);
     else if (node_run(n, err))
         return fail(n, err);
-    n->content = content;
-    if (remember(n, &content, err))
+    if (remember(n, err))
         return fail(n, err);
     finish(n);
     return 0;
@@ -221,6 +285,7 @@ static int task_identify(void *arg, struct err *err)
     struct solve *s = n->solve;
     if (cancel_check(s->options->cancel, err) || node_identify(n, err))
         return fail(n, err);
+    let_know(n);
     pthread_mutex_lock(&s->lock);
     if (!n->key.is_volatile) {
         struct digest_text key = digest_text(&n->definition);

@@ -64,24 +64,55 @@ struct op_table {
     const struct op_impl *impls[OP_PASSTHROUGH + 1]; /* by enum op_type; NULL: UNSUPPORTED */
 };
 
+/* What is known of a vertex once it was solved. */
+struct solver_record {
+    const struct vertex *vertex;
+    struct digest content;        /* content key */
+    struct digest *input_content; /* [vertex->n_inputs]: what is read of each; not set where nobody
+                                     had to look */
+    struct result **outputs;      /* [vertex->n_outputs]; a NULL one is scratch */
+};
+
 /* What is remembered between builds. */
 struct solver_cache {
     void *arg;
-    /* *is_there: outputs[0 .. n_outputs-1] are set (references of the caller's) and *content is the
-     * content key of the vertex.  A record whose result cannot be had any more counts as absent. */
-    int (*find)(void *arg, const struct digest *key, struct result **outputs, size_t n_outputs,
-                struct digest *content, bool *is_there, struct err *err);
-    /* Remembers the outputs under keys[0 .. n_keys-1] (definition first). */
-    int (*put)(void *arg, const struct digest *keys, size_t n_keys, const struct digest *content,
-               struct result *const *outputs, size_t n_outputs, const struct vertex *v,
+    /* Fills `r` (whose vertex is set) when *is_there: its outputs become references of the
+     * caller's; of input_content only what is not set yet.  A record whose result cannot be had any
+     * more counts as absent. */
+    int (*find)(void *arg, const struct digest *key, struct solver_record *r, bool *is_there,
+                struct err *err);
+    /* Remembers it under keys[0 .. n_keys-1] (definition first). */
+    int (*put)(void *arg, const struct digest *keys, size_t n_keys, const struct solver_record *r,
                struct err *err);
+};
+
+/* What a vertex is known by so far, for those who make keys in another way. */
+struct vertex_keys {
+    const struct vertex *vertex;
+    const struct op_key *key;
+    struct digest definition;           /* not set for a volatile source */
+    const struct digest *input_content; /* [vertex->n_inputs]; not set where nobody looked (yet) */
+};
+
+/* Results that are kept elsewhere: caches that others wrote.  Called from several threads. */
+struct solver_import {
+    void *arg;
+    /* Told each vertex when it is identified, its inputs before it, and again when more is known of
+     * what it reads.  All is borrowed for the call but `key`, which lives as long as the solve. */
+    void (*know)(void *arg, const struct vertex_keys *k);
+    /* Asked where the cache knows nothing: before the inputs are wanted, and again, when what is
+     * read of them is known, before the vertex runs.  *is_there: outputs[0 .. n_outputs-1] are set.
+     * May be NULL. */
+    int (*find)(void *arg, const struct vertex *v, struct result **outputs, bool *is_there,
+                struct err *err);
 };
 
 struct solve_options {
     const struct op_table *ops;
-    const struct solver_cache *cache; /* NULL: nothing is remembered */
-    struct pool *pool;                /* its threads bound how many vertices run at once */
-    const struct progress *progress;  /* may be NULL */
+    const struct solver_cache *cache;   /* NULL: nothing is remembered */
+    const struct solver_import *import; /* may be NULL */
+    struct pool *pool;                  /* its threads bound how many vertices run at once */
+    const struct progress *progress;    /* may be NULL */
     struct cancel *cancel; /* fired by the solver on the first failure, so that the rest stops */
     bool ignores_cache;    /* nothing is asked, all is remembered */
     /* Told each result as soon as it is there, cached or not; may be NULL.  From any thread. */

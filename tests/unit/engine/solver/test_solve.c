@@ -51,12 +51,17 @@ static struct world {
     const char *fails;        /* the operation that fails */
     pthread_barrier_t *meets; /* operations called "meet..." wait for one another */
     int n_lookups;
+    struct map elsewhere;  /* name -> output text: what others have made */
+    struct str_list known; /* "name", with what is known of its inputs: "copy -6" */
 } w = { .lock = PTHREAD_MUTEX_INITIALIZER, .remembered = STR_MAP, .contents = STR_MAP };
 
 static void world_reset(void)
 {
     str_list_clear(&w.ran);
     str_list_clear(&w.events);
+    str_list_clear(&w.known);
+    map_clear(&w.elsewhere);
+    w.elsewhere = (struct map)STR_MAP;
     w.fails = NULL;
     w.part = NULL;
     w.meets = NULL;
@@ -132,8 +137,8 @@ static int run(void *arg, const struct op_run *run, struct err *e)
     return 0;
 }
 
-static int find(void *arg, const struct digest *k, struct result **outputs, size_t n_outputs,
-                struct digest *content_key, bool *is_there, struct err *e)
+static int find(void *arg, const struct digest *k, struct solver_record *r, bool *is_there,
+                struct err *e)
 {
     (void)arg;
     pthread_mutex_lock(&w.lock);
@@ -142,23 +147,49 @@ static int find(void *arg, const struct digest *k, struct result **outputs, size
     *is_there = text != NULL;
     int status = 0;
     if (text)
-        status = digest_parse(span_of(map_find_str(&w.contents, digest_text(k).s)), content_key, e);
-    for (size_t i = 0; text && i < n_outputs; i++)
-        outputs[i] = text_new(text);
+        status = digest_parse(span_of(map_find_str(&w.contents, digest_text(k).s)), &r->content, e);
+    for (size_t i = 0; text && i < r->vertex->n_outputs; i++)
+        r->outputs[i] = text_new(text);
     pthread_mutex_unlock(&w.lock);
     return status;
 }
 
-static int put(void *arg, const struct digest *keys, size_t n_keys,
-               const struct digest *content_key, struct result *const *outputs, size_t n_outputs,
-               const struct vertex *v, struct err *e)
+static int put(void *arg, const struct digest *keys, size_t n_keys, const struct solver_record *r,
+               struct err *e)
 {
-    (void)arg, (void)n_outputs, (void)v, (void)e;
+    (void)arg, (void)e;
     pthread_mutex_lock(&w.lock);
     for (size_t i = 0; i < n_keys; i++) {
-        map_set_str(&w.remembered, digest_text(&keys[i]).s, text_of(outputs[0]));
-        map_set_str(&w.contents, digest_text(&keys[i]).s, digest_text(content_key).s);
+        map_set_str(&w.remembered, digest_text(&keys[i]).s, text_of(r->outputs[0]));
+        map_set_str(&w.contents, digest_text(&keys[i]).s, digest_text(&r->content).s);
     }
+    pthread_mutex_unlock(&w.lock);
+    return 0;
+}
+
+/* "copy ??" once identified, "copy ?+" when the second input's content is known. */
+static void know(void *arg, const struct vertex_keys *k)
+{
+    (void)arg;
+    AUTO_VALUE(buf_clear) struct buf text = { 0 };
+    buf_init(&text, 1 << 10);
+    buf_printf(&text, "%s ", name_of(k->vertex));
+    for (size_t i = 0; i < k->vertex->n_inputs; i++)
+        buf_putc(&text, digest_is_set(&k->input_content[i]) ? '+' : '?');
+    pthread_mutex_lock(&w.lock);
+    str_list_push(&w.known, text.data);
+    pthread_mutex_unlock(&w.lock);
+}
+
+static int find_elsewhere(void *arg, const struct vertex *v, struct result **outputs,
+                          bool *is_there, struct err *e)
+{
+    (void)arg, (void)e;
+    pthread_mutex_lock(&w.lock);
+    const char *text = map_find_str(&w.elsewhere, name_of(v));
+    *is_there = text != NULL;
+    for (size_t i = 0; text && i < v->n_outputs; i++)
+        outputs[i] = text_new(text);
     pthread_mutex_unlock(&w.lock);
     return 0;
 }
@@ -180,12 +211,14 @@ static char *solve_graph(struct graph *g, bool ignores_cache)
     static const struct op_impl impl = { .key = key, .content = content, .run = run };
     static const struct op_table ops = { .impls = { [OP_SOURCE] = &impl, [OP_EXEC] = &impl } };
     static const struct solver_cache cache = { .find = find, .put = put };
+    static const struct solver_import import = { .know = know, .find = find_elsewhere };
     static const struct progress progress = { .tell = tell };
     static char text[65536];
     AUTO(pool_free) struct pool *pool = pool_new(8);
     AUTO(cancel_free) struct cancel *cancel = cancel_new();
     struct solve_options o = { .ops = &ops,
                                .cache = &cache,
+                               .import = &import,
                                .pool = pool,
                                .progress = &progress,
                                .cancel = cancel,
@@ -424,6 +457,53 @@ TEST("a failure names the place in the source and the step, and what follows doe
     EXPECT_STR(err.text, "Dockerfile:2: RUN two: it was told to fail");
     EXPECT_STR(ran(), "docker-image://base");
     EXPECT_STR(w.events.items[0], "FAIL two");
+}
+
+TEST("what others made is taken before anything below it is wanted, and remembered")
+{
+    world_start();
+    map_set_str(&w.elsewhere, "two", "theirs");
+    EXPECT_STR(solve_graph(chain("one", "two", "three"), false), "three(theirs)");
+    EXPECT_STR(ran(), "three");
+    world_reset();
+    EXPECT_STR(solve_graph(chain("one", "two", "other"), false), "other(theirs)");
+    EXPECT_STR(ran(), "other");
+}
+
+TEST("steps of one kind on different things of others stay different")
+{
+    world_start();
+    map_set_str(&w.elsewhere, "one", "1");
+    map_set_str(&w.elsewhere, "uno", "2");
+    EXPECT_STR(solve_graph(chain("one", "two", "three"), false), "three(two(1))");
+    map_set_str(&w.elsewhere, "uno", "2");
+    EXPECT_STR(solve_graph(chain("uno", "two", "three"), false), "three(two(2))");
+}
+
+TEST("--no-cache asks nobody")
+{
+    world_start();
+    map_set_str(&w.elsewhere, "two", "theirs");
+    EXPECT_STR(solve_graph(chain("one", "two", "three"), true),
+               "three(two(one(docker-image://base())))");
+}
+
+TEST("who makes other keys is told a vertex when it is identified, and when more is known of it")
+{
+    world_start();
+    struct graph_builder *b = graph_builder_new();
+    struct edge base = source(b, "docker-image://base");
+    struct edge made = step(b, "made", base);
+    EXPECT(solve_graph(finish(b, step_of(b, "copy", base, made, (struct vertex_about){ 0 })),
+                       false) != NULL);
+    static const char *const want[] = { "docker-image://base ", "made ?", "copy ??", "made ?",
+                                        "copy ?+" };
+    EXPECT_INT(w.known.n, 6); /* with the base, which runs last but one */
+    size_t at = 0;
+    vec_each (&w.known, text)
+        if (at < 5 && strcmp(*text, want[at]) == 0)
+            at++;
+    EXPECT_INT(at, 5);
 }
 
 TEST("scratch as the result is no work")
