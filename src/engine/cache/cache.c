@@ -18,7 +18,9 @@ struct cache {
 
 static const char schema[] =
     "CREATE TABLE IF NOT EXISTS cache_record (key TEXT PRIMARY KEY, content TEXT NOT NULL,"
-    " outputs TEXT NOT NULL, name TEXT NOT NULL, made_at INTEGER NOT NULL) WITHOUT ROWID;";
+    " outputs TEXT NOT NULL, name TEXT NOT NULL, made_at INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS cache_input (key TEXT PRIMARY KEY, contents TEXT NOT NULL)"
+    " WITHOUT ROWID;";
 
 #define RECORD_PREFIX "record:"
 
@@ -29,23 +31,41 @@ static char *record_id(const struct digest *key)
 
 static int record_hide(void *arg, struct store *st, const char *id, struct err *err)
 {
+    static const char *const statements[] = { "DELETE FROM cache_record WHERE key = ?1",
+                                              "DELETE FROM cache_input WHERE key = ?1" };
     (void)arg;
-    struct query *q = NULL;
-    if (query_open(store_db(st), "DELETE FROM cache_record WHERE key = ?1", &q, err))
-        return -1;
-    query_text(q, 1, id + strlen(RECORD_PREFIX));
-    return query_run(q, err);
+    for (size_t i = 0; i < sizeof statements / sizeof *statements; i++) {
+        struct query *q = NULL;
+        if (query_open(store_db(st), statements[i], &q, err))
+            return -1;
+        query_text(q, 1, id + strlen(RECORD_PREFIX));
+        if (query_run(q, err))
+            return -1;
+    }
+    return 0;
 }
 
 /* What a row holds; the texts of the outputs are "" for scratch. */
 struct record {
     struct digest content;
     struct str_list outputs;
+    struct str_list contents; /* what was read of each input: digests, "" where nobody looked */
 };
 
 static void record_clear(struct record *r)
 {
     str_list_clear(&r->outputs);
+    str_list_clear(&r->contents);
+}
+
+static int read_list(const char *text, const char *key, struct str_list *out, struct err *err)
+{
+    AUTO(json_free) struct json *list = NULL;
+    if (json_parse(span_of(text), &list, err))
+        return -1;
+    return json_to_list(list, out)
+               ? 0
+               : err_set(err, ERR_CORRUPT, "read cache record %s: a list that is none", key);
 }
 
 static int record_select(struct cache *c, const char *key, struct record *out, bool *is_there,
@@ -60,13 +80,23 @@ static int record_select(struct cache *c, const char *key, struct record *out, b
         return -1;
     if (!*is_there)
         return 0;
-    AUTO(json_free) struct json *outputs = NULL;
-    if (digest_parse(span_of(query_get_text(q, 0)), &out->content, err) ||
-        json_parse(span_of(query_get_text(q, 1)), &outputs, err))
+    return digest_parse(span_of(query_get_text(q, 0)), &out->content, err) ||
+                   read_list(query_get_text(q, 1), key, &out->outputs, err)
+               ? -1
+               : 0;
+}
+
+/* Records of nothing but what their definition says have none. */
+static int contents_select(struct cache *c, const char *key, struct record *out, struct err *err)
+{
+    AUTO(query_close) struct query *q = NULL;
+    bool is_there = false;
+    if (query_open(store_db(c->store), "SELECT contents FROM cache_input WHERE key = ?1", &q, err))
         return -1;
-    if (!json_to_list(outputs, &out->outputs))
-        return err_set(err, ERR_CORRUPT, "read cache record %s: outputs are no list of texts", key);
-    return 0;
+    query_text(q, 1, key);
+    if (query_step(q, &is_there, err))
+        return -1;
+    return is_there ? read_list(query_get_text(q, 0), key, &out->contents, err) : 0;
 }
 
 /* Finds the row and marks it, and all that it needs, as used, so that nothing of it is collected.
@@ -79,6 +109,8 @@ static int record_find(struct cache *c, const struct digest *key, struct record 
     if (db_begin(db, err))
         return -1;
     int status = record_select(c, id + strlen(RECORD_PREFIX), out, is_there, err);
+    if (status == 0 && *is_there)
+        status = contents_select(c, id + strlen(RECORD_PREFIX), out, err);
     if (status == 0 && *is_there)
         status = object_touch(c->store, id, is_there, err);
     return db_end(db, status == 0, err) || status ? -1 : 0;
@@ -101,27 +133,63 @@ static int load_outputs(struct cache *c, const struct record *r, struct result *
     return 0;
 }
 
-static int cache_find(void *arg, const struct digest *key, struct result **outputs,
-                      size_t n_outputs, struct digest *content, bool *is_there, struct err *err)
+static void drop_outputs(struct result **outputs, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        result_unref(outputs[i]);
+        outputs[i] = NULL;
+    }
+}
+
+/* Of what was read of the inputs, what the caller does not know itself. */
+static int fill_contents(const struct record *r, struct solver_record *out, struct err *err)
+{
+    for (size_t i = 0; i < r->contents.n && i < out->vertex->n_inputs; i++) {
+        struct digest *d = &out->input_content[i];
+        if (r->contents.items[i][0] && !digest_is_set(d) &&
+            digest_parse(span_of(r->contents.items[i]), d, err))
+            return -1;
+    }
+    return 0;
+}
+
+static int cache_find(void *arg, const struct digest *key, struct solver_record *out,
+                      bool *is_there, struct err *err)
 {
     struct cache *c = arg;
+    size_t n_outputs = out->vertex->n_outputs;
     AUTO_VALUE(record_clear) struct record r = { 0 };
     int status = record_find(c, key, &r, is_there, err);
     if (status == 0 && *is_there) {
         *is_there = r.outputs.n == n_outputs;
         if (*is_there)
-            status = load_outputs(c, &r, outputs, is_there, err);
+            status = load_outputs(c, &r, out->outputs, is_there, err);
+        if (status == 0 && *is_there)
+            status = fill_contents(&r, out, err);
         if (status || !*is_there)
-            for (size_t i = 0; i < n_outputs; i++) {
-                result_unref(outputs[i]);
-                outputs[i] = NULL;
-            }
+            drop_outputs(out->outputs, n_outputs);
     }
     if (status)
         return err_wrap(err, "look up cache record %s", digest_text(key).s);
     if (*is_there)
-        *content = r.content;
+        out->content = r.content;
     return 0;
+}
+
+static int contents_insert(struct cache *c, const char *key, const struct str_list *contents,
+                           struct err *err)
+{
+    AUTO(json_free) struct json *list = json_of_list(contents);
+    AUTO_VALUE(buf_clear) struct buf text = { 0 };
+    struct query *q = NULL;
+    buf_init(&text, LIMIT_JSON);
+    json_print(list, &text);
+    if (query_open(store_db(c->store),
+                   "INSERT OR REPLACE INTO cache_input (key, contents) VALUES (?1, ?2)", &q, err))
+        return -1;
+    query_text(q, 1, key);
+    query_text(q, 2, text.data);
+    return query_run(q, err);
 }
 
 static int record_insert(struct cache *c, const struct digest *key, const struct record *r,
@@ -148,26 +216,41 @@ static int record_insert(struct cache *c, const struct digest *key, const struct
     query_text(q, 3, text.data);
     query_text(q, 4, name);
     query_int(q, 5, time(NULL));
-    if (query_run(q, err))
+    if (query_run(q, err) ||
+        (r->contents.n && contents_insert(c, id + strlen(RECORD_PREFIX), &r->contents, err)))
         return -1;
     return object_put(c->store, id, text.len, &needs, err);
 }
 
+/* As texts; false when an output must not be remembered. */
+static bool save_record(struct cache *c, const struct solver_record *from, struct record *to)
+{
+    bool has_contents = false;
+    to->content = from->content;
+    for (size_t i = 0; i < from->vertex->n_outputs; i++) {
+        struct result *r = from->outputs[i];
+        char *text = r ? c->codec.save(r) : xstrdup("");
+        if (!text)
+            return false;
+        str_list_take(&to->outputs, text);
+    }
+    for (size_t i = 0; i < from->vertex->n_inputs; i++)
+        has_contents |= digest_is_set(&from->input_content[i]);
+    for (size_t i = 0; has_contents && i < from->vertex->n_inputs; i++)
+        str_list_push(&to->contents, digest_text(&from->input_content[i]).s);
+    return true;
+}
+
 static int cache_put(void *arg, const struct digest *keys, size_t n_keys,
-                     const struct digest *content, struct result *const *outputs, size_t n_outputs,
-                     const struct vertex *v, struct err *err)
+                     const struct solver_record *record, struct err *err)
 {
     struct cache *c = arg;
-    AUTO_VALUE(record_clear) struct record r = { .content = *content };
-    for (size_t i = 0; i < n_outputs; i++) {
-        char *text = outputs[i] ? c->codec.save(outputs[i]) : xstrdup("");
-        if (!text)
-            return 0;
-        str_list_take(&r.outputs, text);
-    }
+    AUTO_VALUE(record_clear) struct record r = { 0 };
+    if (!save_record(c, record, &r))
+        return 0;
     AUTO_VALUE(buf_clear) struct buf name = { 0 };
     buf_init(&name, LIMIT_GRAPH_BYTES);
-    vertex_print_name(v, &name);
+    vertex_print_name(record->vertex, &name);
     struct db *db = store_db(c->store);
     if (db_begin(db, err))
         return -1;

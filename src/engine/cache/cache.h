@@ -1,9 +1,10 @@
 /* engine/cache/cache.h - what earlier builds on this store gave: the solver's cache over kiln.db.
  *
  * Table cache_record: key (text of a digest) -> content key, outputs (a text each, "" scratch), the
- * vertex's name, when.  A record is an object of the store ("record:KEY") that needs the snapshots
- * its outputs name: it vanishes with them, and keeps them alive as long as it is itself used now
- * and then.
+ * vertex's name, when.  Table cache_input: key -> what was read of each input ("" not known), for
+ * those who export the cache later and do not want to look again.  A record is an object of the
+ * store ("record:KEY") that needs the snapshots its outputs name: it vanishes with them, and keeps
+ * them alive as long as it is itself used now and then.
  *
  * Threads: locked inside. */
 #pragma once
