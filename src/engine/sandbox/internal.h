@@ -9,7 +9,6 @@
  * with the plan (plan.c), then those that the plan names by number.  What comes back on the step's
  * socket are `struct step_message`s; its end means that nothing of the step is left. */
 #pragma once
-#include <linux/filter.h>
 #include <stdatomic.h>
 
 #include "base/core/arena.h"
@@ -127,15 +126,10 @@ struct cgroup_place {
     int version;                   /* 0: none that is writable, 1, 2 */
     int roots[CGROUP_CONTROLLERS]; /* owned, version 1: a folder for each; version 2: roots[0] */
 };
-struct filter {               /* a seccomp program */
-    struct sock_filter *code; /* owned */
-    unsigned short n;
-};
 struct sandbox_place {
     struct id_map ids;
     bool has_pid_namespace; /* a new /proc may be mounted */
     bool has_cgroup2_mount; /* /sys/fs/cgroup is one */
-    struct filter filter;
     struct cgroup_place cgroups;
     pid_t launcher;
 };
@@ -201,9 +195,7 @@ NODISCARD int signals_confine(struct err *err);
 int program_explain(const char *path, int code, struct err *err);
 
 /* seccomp.c */
-NODISCARD int filter_build(struct filter *out, struct err *err);
-NODISCARD int filter_install(const struct filter *f, struct err *err);
-extern const char *const seccomp_allowed[]; /* NULL-terminated; seccomp_calls.c */
+NODISCARD int filter_install(struct err *err);
 
 /* cgroup.c */
 void cgroup_find(struct cgroup_place *out); /* what is writable; nothing fails */

@@ -138,7 +138,7 @@ static int identity_set(const struct step_job *job, struct err *err)
         return unknown_id(job, "a member of group", p->n_groups ? p->groups[0] : 0, err);
     if (is_shut_in && !job->place->has_pid_namespace && signals_confine(err) < 0)
         return -1;
-    if (is_shut_in && filter_install(&job->place->filter, err) < 0)
+    if (is_shut_in && filter_install(err) < 0)
         return -1;
     if (setresgid(p->gid, p->gid, p->gid) < 0)
         return unknown_id(job, "group", p->gid, err);

@@ -2,9 +2,11 @@
  *
  * The effect of Docker's default profile for a container with Docker's default capabilities on a
  * kernel that is not older than 4.8 (ptrace, process_vm_*).  Those allowed on one architecture or
- * with some arguments only are in seccomp.c.  Names that libseccomp or the architecture does not
- * know are passed over. */
-#include "engine/sandbox/internal.h"
+ * with some arguments only are in seccomp_profile.c.  Names that libseccomp or the architecture
+ * does not know are passed over. */
+#include "engine/sandbox/seccomp_calls.h"
+
+#include <stddef.h>
 
 /* clang-format off */
 const char *const seccomp_allowed[] = {
