@@ -33,4 +33,5 @@
 #define LIMIT_HTTP_TEXT ((size_t)(1 * MIB)) /* a response body read whole that is no manifest */
 #define LIMIT_GRAPH_VERTICES 100000
 #define LIMIT_GRAPH_BYTES ((size_t)(64 * MIB))
+#define LIMIT_ATTESTATION ((size_t)(40 * MIB)) /* one statement; as BuildKit */
 #define LIMIT_STEP_LOG ((size_t)(2 * MIB)) /* of one step's output, kept for a person */

@@ -65,6 +65,10 @@ static void add_image(struct map *files, const struct made_image *m)
     add_blob(files, &m->config.digest);
     vec_each (&m->layers, layer)
         add_blob(files, &layer->ref.blob.digest);
+    if (m->attestation.media_type)
+        add_blob(files, &m->attestation.digest);
+    vec_each (&m->attestation_blobs, blob)
+        add_blob(files, &blob->digest);
 }
 
 static int tags_of(const struct str_list *names, struct str_list *whole, struct str_list *familiar,
@@ -126,7 +130,7 @@ static int collect(const struct export_host *h, const struct export_spec *s,
         return -1;
     for (size_t i = 0; i < n; i++)
         add_image(files, &made[i]);
-    if (n > 1)
+    if (media_is_index(target->media_type))
         add_blob(files, &target->digest);
     struct json *layout = json_new_object();
     json_set_str(layout, "imageLayoutVersion", "1.0.0");
@@ -301,9 +305,11 @@ int archive_write(const struct export_host *h, const struct export_spec *s,
                   struct err *err)
 {
     AUTO_VALUE(map_clear) struct map files = { .free_value = content_free };
-    if (n > 1 && s->type == EXPORT_DOCKER)
-        return err_set(err, ERR_INVALID,
-                       "docker exporter does not currently support exporting manifest lists");
+    if (media_is_index(target->media_type) && s->type == EXPORT_DOCKER) {
+        err_set(err, ERR_INVALID,
+                "docker exporter does not currently support exporting manifest lists");
+        return n > 1 ? -1 : err_hint(err, "attestations need an index: take type=oci");
+    }
     for (size_t i = 0; i < n; i++)
         if (image_complete(h, &made[i], err))
             return -1;

@@ -30,9 +30,10 @@ static int make_all(const struct export_host *h, const struct export_spec *s,
                     struct descriptor *target, struct err *err)
 {
     for (size_t i = 0; i < made->n; i++)
-        if (image_make(h, s, &images[i], &made->items[i], err))
+        if (image_make(h, s, &images[i], &made->items[i], err) ||
+            attest_make(h, s, &images[i], &made->items[i], err))
             return -1;
-    if (made->n == 1)
+    if (made->n == 1 && !attest_is_asked(images, made->n))
         descriptor_copy(target, &made->items[0].manifest);
     else if (index_make(h, s, images, made->items, made->n, target, err))
         return -1;
@@ -107,7 +108,7 @@ static int export_any(const struct export_host *h, const struct export_spec *s,
         if (n > 1)
             return err_set(err, ERR_UNSUPPORTED,
                            "several platforms into one folder or tar are not there yet");
-        return rootfs_write(h, s, images[0].snapshot, err);
+        return rootfs_write(h, s, &images[0], err);
     case EXPORT_IMAGE:
     case EXPORT_OCI:
     case EXPORT_DOCKER:

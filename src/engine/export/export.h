@@ -5,7 +5,8 @@
  * build still does), then config and manifest are made and go where they were asked for.  Bytes are
  * functions of the input alone: JSON in BuildKit's order of fields, times from the clock given.
  *
- * Spec: image-spec; docker load's archive (manifest.json, repositories).  Threads: no state. */
+ * Spec: image-spec; docker load's archive (manifest.json, repositories); BuildKit
+ * docs/attestations/attestation-storage.md.  Threads: no state. */
 #pragma once
 #include "base/core/clock.h"
 #include "base/core/map.h"
@@ -39,6 +40,8 @@ struct export_spec {
     bool is_forced;        /* force-compression=true */
     int rewrites_times;    /* rewrite-timestamp: 1, 0, or -1: when there is a SOURCE_DATE_EPOCH */
     struct map annotations, index_annotations; /* string to string */
+    bool has_no_artifact;     /* oci-artifact=false: attestations as images of unknown/unknown */
+    char *attestation_prefix; /* attestation-prefix=: of their files' names; NULL: none */
 };
 void export_spec_init(struct export_spec *s, enum export_type type);
 void export_spec_clear(struct export_spec *s);
@@ -59,6 +62,14 @@ struct export_host {
     const struct cancel *cancel;
 };
 
+/* What is said of an image: an in-toto predicate, kept beside it.  All is borrowed. */
+struct attestation {
+    const char *predicate_type; /* "https://slsa.dev/provenance/v1" */
+    const char *file;           /* what it is called among files: "provenance.json" */
+    struct span predicate;      /* JSON, compact; at most LIMIT_ATTESTATION bytes */
+    bool is_inline_only;        /* for images: a folder or a tar of files goes without */
+};
+
 /* One platform's result. */
 struct export_image {
     struct snapshot *snapshot; /* NULL: no layers */
@@ -66,6 +77,10 @@ struct export_image {
      * here. */
     const struct image_config *config;
     size_t n_base_history; /* entries of config.history that are the base's */
+    /* Of what is said the image gets an attestation manifest in an index, which is then what names
+     * lead to; a folder or tar gets files. */
+    const struct attestation *attestations;
+    size_t n_attestations;
 };
 
 struct export_result {
@@ -84,8 +99,8 @@ NODISCARD int export_seal(const struct export_host *h, const struct export_spec 
                           struct snapshot *snapshot, struct err *err);
 NODISCARD int export_push_layer(const struct export_host *h, const struct export_spec *s,
                                 struct snapshot *snapshot, struct err *err);
-/* images[0..n-1]: n > 1 makes an index.  Fails: INVALID (docker archive of several), what registry
- * and disk may. */
+/* images[0..n-1]: n > 1 and attestations make an index.  Fails: INVALID (docker archive of
+ * several), what registry and disk may. */
 NODISCARD int export_images(const struct export_host *h, const struct export_spec *s,
                             const struct export_image *images, size_t n, struct export_result *out,
                             struct err *err);

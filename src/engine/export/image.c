@@ -17,6 +17,8 @@ void made_image_clear(struct made_image *m)
     vec_clear(&m->layers);
     descriptor_clear(&m->manifest);
     descriptor_clear(&m->config);
+    descriptor_clear(&m->attestation);
+    descriptors_clear(&m->attestation_blobs);
 }
 
 struct seal_options export_seal_options(const struct export_host *h, const struct export_spec *s)
@@ -201,6 +203,9 @@ int index_make(const struct export_host *h, const struct export_spec *s,
         d->platform = images[i].config->platform;
         d->platform.is_set = true;
     }
+    for (size_t i = 0; i < n; i++)
+        if (made[i].attestation.media_type)
+            descriptor_copy(vec_push(&index.manifests), &made[i].attestation);
     map_copy_str(&index.annotations, &s->index_annotations);
     buf_init(&text, 8 * LIMIT_MANIFEST);
     index_print(&index, &text);

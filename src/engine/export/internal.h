@@ -1,6 +1,7 @@
 /* engine/export/internal.h - what the files of the room share. */
 #pragma once
 #include "engine/export/export.h"
+#include "engine/source/tree.h"
 
 /* An image put together: its layers are known, its manifest is in the store. */
 struct made_layer {
@@ -14,6 +15,8 @@ struct made_image {
     } layers;
     struct descriptor manifest;
     struct descriptor config;
+    struct descriptor attestation;        /* a manifest; media_type NULL: nothing is said */
+    struct descriptors attestation_blobs; /* its config, then its layers */
 };
 void made_image_clear(struct made_image *m);
 
@@ -23,6 +26,16 @@ NODISCARD int image_make(const struct export_host *h, const struct export_spec *
 NODISCARD int index_make(const struct export_host *h, const struct export_spec *s,
                          const struct export_image *images, const struct made_image *made, size_t n,
                          struct descriptor *out, struct err *err);
+/* attest.c: the statements and their manifest, of an image whose own manifest is made. */
+NODISCARD int attest_make(const struct export_host *h, const struct export_spec *s,
+                          const struct export_image *image, struct made_image *made,
+                          struct err *err);
+/* Whether an index is needed for one image, too. */
+bool attest_is_asked(const struct export_image *images, size_t n);
+/* The same for files: names (prefix included) to texts, of which `tree` is the subject. */
+NODISCARD int attest_files(const struct export_host *h, const struct export_spec *s,
+                           const struct export_image *image, const struct tree *tree,
+                           struct map *out, struct err *err);
 /* Brings every layer's blob into the store. */
 NODISCARD int image_complete(const struct export_host *h, const struct made_image *m,
                              struct err *err);
@@ -34,7 +47,7 @@ NODISCARD int archive_write(const struct export_host *h, const struct export_spe
                             const struct made_image *made, size_t n,
                             const struct descriptor *target, struct err *err);
 NODISCARD int rootfs_write(const struct export_host *h, const struct export_spec *s,
-                           struct snapshot *snapshot, struct err *err);
+                           const struct export_image *image, struct err *err);
 
 /* The spec's names, else the host's. */
 const struct str_list *export_names(const struct export_host *h, const struct export_spec *s);

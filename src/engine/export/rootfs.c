@@ -25,6 +25,7 @@ struct folder_time {
 
 struct out {
     const struct export_host *host;
+    struct map statements;  /* files beside those of the tree: name -> text */
     struct tar_writer *tar; /* borrowed; NULL: to a folder */
     int to_fd;              /* owned: that folder */
     struct map links;       /* "dev:ino" -> first path */
@@ -36,6 +37,7 @@ static void out_clear(struct out *o)
     if (o->to_fd >= 0)
         close(o->to_fd);
     map_clear(&o->links);
+    map_clear(&o->statements);
     vec_each (&o->times, t)
         free(t->path);
     vec_clear(&o->times);
@@ -206,6 +208,34 @@ static int visit(void *arg, const struct tree_entry *e, struct err *err)
     return o->tar ? tar_entry_of(o, e, err) : folder_entry(o, e, err);
 }
 
+/* ---- what is said of the files, beside them ---- */
+
+static int tar_statement(struct out *o, const char *name, struct span text, struct err *err)
+{
+    struct tar_entry t = { .type = TAR_FILE,
+                           .path = name,
+                           .link = "",
+                           .size = text.len,
+                           .mode = 0600,
+                           .user_name = "",
+                           .group_name = "",
+                           .mtime = clock_now(&o->host->clock) };
+    if (!o->host->has_epoch)
+        t.mtime = (struct timespec){ 0 };
+    return tar_writer_entry(o->tar, &t, err) ? -1 : tar_writer_write(o->tar, text, err);
+}
+
+static int write_statements(struct out *o, struct err *err)
+{
+    map_each (&o->statements, e) {
+        struct span text = span_of(e->value);
+        if (o->tar ? tar_statement(o, e->key, text, err)
+                   : fs_write_file(o->to_fd, e->key, text, 0600, false, err))
+            return -1;
+    }
+    return 0;
+}
+
 static int write_tar(struct out *o, const char *dest, const struct tree *tree, struct err *err)
 {
     AUTO_VALUE(sink_close) struct sink sink = { .fd = -1 };
@@ -215,7 +245,7 @@ static int write_tar(struct out *o, const char *dest, const struct tree *tree, s
     if (sink_open(dest, &sink, err))
         return -1;
     AUTO(tar_writer_free) struct tar_writer *tar = o->tar = tar_writer_new(sink.writer, &options);
-    if (tree_walk(tree, "", &how, err) || tar_writer_finish(tar, err))
+    if (tree_walk(tree, "", &how, err) || write_statements(o, err) || tar_writer_finish(tar, err))
         return -1;
     return sink_commit(&sink, err);
 }
@@ -225,7 +255,7 @@ static int write_folder(struct out *o, const char *dest, const struct tree *tree
     struct tree_walk how = { .visit = visit, .arg = o, .cancel = o->host->cancel };
     if (fs_make_dirs(AT_FDCWD, dest, 0755, err) ||
         fs_open(AT_FDCWD, dest, O_RDONLY | O_DIRECTORY, 0, &o->to_fd, err) ||
-        tree_walk(tree, "", &how, err))
+        tree_walk(tree, "", &how, err) || write_statements(o, err))
         return -1;
     for (size_t i = o->times.n; i-- > 0;)
         if (set_time(o, o->times.items[i].path, o->times.items[i].mtime, err))
@@ -234,13 +264,16 @@ static int write_folder(struct out *o, const char *dest, const struct tree *tree
 }
 
 int rootfs_write(const struct export_host *h, const struct export_spec *s,
-                 struct snapshot *snapshot, struct err *err)
+                 const struct export_image *image, struct err *err)
 {
     AUTO(view_close) struct view *view = NULL;
-    if (view_open(h->snapshots, snapshot, h->cancel, &view, err))
+    if (view_open(h->snapshots, image->snapshot, h->cancel, &view, err))
         return -1;
     AUTO(tree_free) struct tree *tree = tree_of_folder(view_fd(view), NULL);
-    AUTO_VALUE(out_clear) struct out o = { .host = h, .to_fd = -1, .links = STR_MAP };
+    AUTO_VALUE(out_clear)
+    struct out o = { .host = h, .to_fd = -1, .links = STR_MAP, .statements = STR_MAP };
+    if (attest_files(h, s, image, tree, &o.statements, err))
+        return -1;
     if (s->type == EXPORT_TAR ? write_tar(&o, s->dest, tree, err)
                               : write_folder(&o, s->dest, tree, err))
         return err_wrap(err, "export to %s", s->dest);

@@ -26,6 +26,7 @@ void export_spec_clear(struct export_spec *s)
 {
     str_list_clear(&s->names);
     free(s->dest);
+    free(s->attestation_prefix);
     map_clear(&s->annotations);
     map_clear(&s->index_annotations);
 }
@@ -172,6 +173,12 @@ static int set_flag(struct export_spec *s, const char *key, const char *value, b
         s->has_docker_types = !flag;
         return 0;
     }
+    if (strcmp(key, "oci-artifact") == 0) {
+        if (read_bool(key, value, &flag, err))
+            return -1;
+        s->has_no_artifact = !flag;
+        return 0;
+    }
     if (strcmp(key, "rewrite-timestamp") == 0) {
         if (read_bool(key, value, &flag, err))
             return -1;
@@ -195,6 +202,11 @@ static int set_key(struct export_spec *s, const char *key, const char *value, st
         free(s->dest);
         s->dest = xstrdup(value);
         return 0;
+    }
+    if (strcmp(key, "attestation-prefix") == 0) {
+        free(s->attestation_prefix);
+        s->attestation_prefix = xstrdup(value);
+        return strchr(value, '/') ? err_set(err, ERR_INVALID, "%s=%s: has a slash", key, value) : 0;
     }
     if (strcmp(key, "compression") == 0)
         return set_compression(s, value, err);
