@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/codec/csv.h"
 #include "base/core/limits.h"
 #include "base/core/mem.h"
 #include "engine/export/export.h"
@@ -29,45 +30,6 @@ void export_spec_clear(struct export_spec *s)
     free(s->attestation_prefix);
     map_clear(&s->annotations);
     map_clear(&s->index_annotations);
-}
-
-/* The content of a quoted field; *rest goes on behind its closing quote. */
-static int cut_quoted(struct span *rest, char **out, struct err *err)
-{
-    struct buf field;
-    size_t i = 1;
-    buf_init(&field, rest->len + 1);
-    buf_puts(&field, "");
-    for (; i < rest->len; i++) {
-        bool is_quote = rest->ptr[i] == '"';
-        if (is_quote && (i + 1 == rest->len || rest->ptr[i + 1] != '"'))
-            break;
-        buf_putc(&field, rest->ptr[i]);
-        i += is_quote;
-    }
-    *out = buf_take(&field);
-    bool is_closed = i < rest->len;
-    *rest = span_skip(*rest, i + 1);
-    if (is_closed && (rest->len == 0 || rest->ptr[0] == ','))
-        return 0;
-    free(STEAL(*out));
-    return err_set(err, ERR_INVALID, is_closed ? "text behind a closing quote" : "an open quote");
-}
-
-/* The next field of a CSV line, unquoted.  Owned by the caller; NULL at the end. */
-static int next_field(struct span *rest, char **out, struct err *err)
-{
-    *out = NULL;
-    if (!rest->ptr)
-        return 0;
-    if (rest->len == 0 || rest->ptr[0] != '"') {
-        *out = span_dup(span_cut(rest, ','));
-        return 0;
-    }
-    if (cut_quoted(rest, out, err))
-        return -1;
-    (void)span_cut(rest, ',');
-    return 0;
 }
 
 static int read_bool(const char *key, const char *value, bool *out, struct err *err)
@@ -226,7 +188,7 @@ static int read_fields(const char *text, struct str_list *keys, struct str_list 
     struct span rest = span_of(text);
     for (;;) {
         AUTO_FREE char *field = NULL;
-        if (next_field(&rest, &field, err))
+        if (csv_next(&rest, &field, err))
             return -1;
         if (!field)
             return 0;
