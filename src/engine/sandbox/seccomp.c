@@ -10,7 +10,7 @@
 #include "engine/sandbox/internal.h"
 
 static struct sock_filter profile[] = {
-#include "seccomp_profile.inc"
+#include "engine/sandbox/seccomp_profile.inc"
 };
 enum { N_PROFILE = sizeof profile / sizeof *profile };
 _Static_assert(N_PROFILE <= BPF_MAXINSNS, "the kernel takes no longer program");

@@ -124,46 +124,17 @@ static int pull_alone(struct remote *r, const struct reference *ref, const struc
     return fetch_blob(r, &c, in, err);
 }
 
-/* ---- one at a time ---- */
-
-/* Waits while somebody else pulls the blob: what two want at once comes once. */
-static int pull_enter(struct remote *r, const char *digest, const struct cancel *cancel,
-                      struct err *err)
-{
-    enum { LOOK_EVERY_NS = 50 * 1000000 };
-    int status = 0;
-    pthread_mutex_lock(&r->lock);
-    while (map_has(&r->pulling, digest) && (status = cancel_check(cancel, err)) == 0) {
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += (until.tv_nsec + LOOK_EVERY_NS) / 1000000000;
-        until.tv_nsec = (until.tv_nsec + LOOK_EVERY_NS) % 1000000000;
-        pthread_cond_timedwait(&r->changed, &r->lock, &until);
-    }
-    if (status == 0)
-        map_set(&r->pulling, digest, r);
-    pthread_mutex_unlock(&r->lock);
-    return status;
-}
-
-static void pull_leave(struct remote *r, const char *digest)
-{
-    pthread_mutex_lock(&r->lock);
-    map_remove(&r->pulling, digest);
-    pthread_cond_broadcast(&r->changed);
-    pthread_mutex_unlock(&r->lock);
-}
-
+/* What two want at once comes once. */
 int remote_pull_blob(struct remote *r, const struct reference *ref, const struct descriptor *blob,
                      struct store *st, const struct cancel *cancel, struct err *err)
 {
-    struct digest_text digest = digest_text(&blob->digest);
+    AUTO_FREE char *move = xasprintf("pull %s", digest_text(&blob->digest).s);
     bool is_there = false;
-    if (pull_enter(r, digest.s, cancel, err))
+    if (move_enter(r, move, cancel, err))
         return -1;
     int status = blob_find(st, &blob->digest, &is_there, NULL, err);
     if (status == 0 && !is_there)
         status = pull_alone(r, ref, blob, st, cancel, err);
-    pull_leave(r, digest.s);
+    move_leave(r, move);
     return status;
 }

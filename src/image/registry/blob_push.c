@@ -305,34 +305,64 @@ int remote_has_blob(struct remote *r, const struct reference *ref, const struct 
     return 0;
 }
 
+static void set_sent(struct remote *r, const struct reference *ref)
+{
+    AUTO_FREE char *key = xasprintf("%s/%s", ref->registry, ref->repository);
+    pthread_mutex_lock(&r->lock);
+    map_set(&r->uploads, key, r);
+    pthread_mutex_unlock(&r->lock);
+}
+
+bool remote_has_sent(struct remote *r, const struct reference *ref)
+{
+    AUTO_FREE char *key = xasprintf("%s/%s", ref->registry, ref->repository);
+    pthread_mutex_lock(&r->lock);
+    bool has_sent = map_has(&r->uploads, key);
+    pthread_mutex_unlock(&r->lock);
+    return has_sent;
+}
+
+static int push_alone(struct upload *u, const char *mount_from, struct store *st, bool *was_there,
+                      struct err *err)
+{
+    bool is_there = false, is_done = false;
+    if (remote_has_blob(u->remote, u->ref, &u->blob->digest, &is_there, u->cancel, err))
+        return -1;
+    *was_there = is_there;
+    if (is_there)
+        return 0;
+    AUTO_FD int fd = -1;
+    uint64_t size = 0;
+    int status = upload_start(u, mount_from, &is_done, err);
+    *was_there = status == 0 && is_done;
+    if (status == 0 && !is_done) {
+        status = blob_open(st, &u->blob->digest, &fd, &size, err);
+        if (status)
+            upload_abandon(u);
+    }
+    u->fd = fd;
+    if (status == 0 && !is_done)
+        status = upload_bytes(u, err);
+    if (status == 0)
+        set_known(u->remote, u->ref, &u->blob->digest);
+    if (status == 0 && !is_done)
+        set_sent(u->remote, u->ref);
+    return status;
+}
+
 int remote_push_blob(struct remote *r, const struct reference *ref, const struct descriptor *blob,
                      const char *mount_from, struct store *st, bool *was_there,
                      const struct cancel *cancel, struct err *err)
 {
-    bool is_there = false, is_done = false;
-    if (remote_has_blob(r, ref, &blob->digest, &is_there, cancel, err))
-        return -1;
-    if (was_there)
-        *was_there = is_there;
-    if (is_there)
-        return 0;
     AUTO_FREE char *what = xasprintf("push blob %s", digest_text(&blob->digest).s);
-    AUTO_FD int fd = -1;
+    AUTO_FREE char *key = known_key(ref, &blob->digest);
+    AUTO_FREE char *move = xasprintf("push %s", key);
     struct upload u = { .remote = r, .ref = ref, .blob = blob, .cancel = cancel, .what = what };
-    uint64_t size = 0;
-    int status = upload_start(&u, mount_from, &is_done, err);
-    if (status == 0 && is_done && was_there)
-        *was_there = true;
-    if (status == 0 && !is_done) {
-        status = blob_open(st, &blob->digest, &fd, &size, err);
-        if (status)
-            upload_abandon(&u);
-    }
-    u.fd = fd;
-    if (status == 0 && !is_done)
-        status = upload_bytes(&u, err);
+    bool is_there = false;
+    if (move_enter(r, move, cancel, err))
+        return -1;
+    int status = push_alone(&u, mount_from, st, was_there ? was_there : &is_there, err);
+    move_leave(r, move);
     free(u.location);
-    if (status == 0)
-        set_known(r, ref, &blob->digest);
     return status;
 }

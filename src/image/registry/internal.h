@@ -24,14 +24,15 @@ struct token {
 };
 
 struct remote {
-    pthread_mutex_t lock; /* guards hosts, tokens, challenges, known, pulling */
+    pthread_mutex_t lock; /* guards all maps but mirrors */
     pthread_cond_t changed;
     struct map hosts;  /* "registry" -> struct host */
     struct map tokens; /* "registry scope" -> struct token */
     struct map
         challenges;   /* registry -> the last WWW-Authenticate, so that later scopes need no 401 */
     struct map known; /* "registry/repository@digest" of blobs that were seen or put there */
-    struct map pulling; /* digests of blobs that are on their way into some store */
+    struct map uploads; /* "registry/repository" to which a blob was sent */
+    struct map moving;  /* what is under way; see move_enter() */
     struct http_client *http;
     char *auth_file, *certs_dir; /* owned; certs_dir may be NULL */
     struct str_list insecure;
@@ -74,6 +75,14 @@ char *challenge_find(const char *challenge, const char *name);
  * say.  Asked with the token that a push needs anyway. */
 bool remote_has_manifest(struct remote *r, const struct reference *ref, const struct digest *d,
                          const struct cancel *cancel);
+
+/* A blob moves once at a time: who comes second waits, and then finds it there.  `move` says what
+ * goes where.  Fails: CANCELED. */
+NODISCARD int move_enter(struct remote *r, const char *move, const struct cancel *cancel,
+                         struct err *err);
+void move_leave(struct remote *r, const char *move);
+/* Whether a blob was sent to the repository: then it lacked it, and so every manifest with it. */
+bool remote_has_sent(struct remote *r, const struct reference *ref);
 
 /* One call of the API. */
 struct call {

@@ -45,7 +45,8 @@ void remote_close(struct remote *r)
     map_clear(&r->challenges);
     map_clear(&r->mirrors);
     map_clear(&r->known);
-    map_clear(&r->pulling);
+    map_clear(&r->uploads);
+    map_clear(&r->moving);
     str_list_clear(&r->insecure);
     free(r->auth_file);
     free(r->certs_dir);
@@ -104,4 +105,30 @@ int remote_login(struct remote *r, const char *registry, const char *user, const
 int remote_logout(struct remote *r, const char *registry, bool *was_there, struct err *err)
 {
     return credential_erase(r->auth_file, registry, was_there, err);
+}
+
+int move_enter(struct remote *r, const char *move, const struct cancel *cancel, struct err *err)
+{
+    enum { LOOK_EVERY_NS = 50 * 1000000 };
+    int status = 0;
+    pthread_mutex_lock(&r->lock);
+    while (map_has(&r->moving, move) && (status = cancel_check(cancel, err)) == 0) {
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += (until.tv_nsec + LOOK_EVERY_NS) / 1000000000;
+        until.tv_nsec = (until.tv_nsec + LOOK_EVERY_NS) % 1000000000;
+        pthread_cond_timedwait(&r->changed, &r->lock, &until);
+    }
+    if (status == 0)
+        map_set(&r->moving, move, r);
+    pthread_mutex_unlock(&r->lock);
+    return status;
+}
+
+void move_leave(struct remote *r, const char *move)
+{
+    pthread_mutex_lock(&r->lock);
+    map_remove(&r->moving, move);
+    pthread_cond_broadcast(&r->changed);
+    pthread_mutex_unlock(&r->lock);
 }

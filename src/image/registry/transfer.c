@@ -243,7 +243,7 @@ int image_push(struct remote *r, const struct reference *ref, struct store *st,
                           .blobs = { .free_value = blob_task_free },
                           .is_push = true };
     AUTO_VALUE(to_put_clear) struct to_put order = { 0 };
-    if (is_there_already(&t, target))
+    if (!remote_has_sent(r, ref) && is_there_already(&t, target))
         return 0;
     if (collect(&t, target, &order, 0, err) || move_blobs(&t, o->pool, err) ||
         put_manifests(&t, &order, err)) {

@@ -1,6 +1,8 @@
 /* Uploads: found there, mounted, sent, cut and gone on with. */
 #include "script.h"
 
+#include <pthread.h>
+
 #include "image/store/ingest.h"
 
 #define UPLOADS "/v2/lib/app/blobs/uploads/"
@@ -43,6 +45,31 @@ TEST("a blob goes in one POST and one PUT")
     EXPECT_OK(push_from(NULL), &err);
     EXPECT(!was_there);
     EXPECT_STR(script.last_body, HELLO);
+    expect_requests("HEAD " HELLO_PATH "\nPOST " UPLOADS "\n" PUT_WHOLE "\n");
+    teardown();
+}
+
+static void *push_too(void *status)
+{
+    AUTO_VALUE(descriptor_clear) struct descriptor blob = hello_blob();
+    struct err own = { 0 };
+    *(int *)status = remote_push_blob(remote, &ref, &blob, NULL, store, NULL, NULL, &own);
+    return NULL;
+}
+
+TEST("a blob that four want to send at once goes once")
+{
+    static const struct rule rules[] = { POST_UPLOAD, { PUT_WHOLE, .status = 201 } };
+    pthread_t threads[4];
+    int status[4];
+    setup(rules);
+    keep_hello();
+    for (size_t i = 0; i < 4; i++)
+        EXPECT_INT(pthread_create(&threads[i], NULL, push_too, &status[i]), 0);
+    for (size_t i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+        EXPECT_INT(status[i], 0);
+    }
     expect_requests("HEAD " HELLO_PATH "\nPOST " UPLOADS "\n" PUT_WHOLE "\n");
     teardown();
 }
