@@ -1,6 +1,4 @@
 /* engine/cache/cache.c - see cache.h. */
-#include "engine/cache/cache.h"
-
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -8,13 +6,8 @@
 #include "base/codec/json.h"
 #include "base/core/limits.h"
 #include "base/core/mem.h"
+#include "engine/cache/internal.h"
 #include "image/store/object.h"
-
-struct cache {
-    struct store *store; /* borrowed */
-    struct cache_codec codec;
-    struct solver_cache ops;
-};
 
 static const char schema[] =
     "CREATE TABLE IF NOT EXISTS cache_record (key TEXT PRIMARY KEY, content TEXT NOT NULL,"
@@ -265,7 +258,11 @@ int cache_open(struct store *st, const struct cache_codec *codec, struct cache *
 {
     AUTO(cache_close) struct cache *c = xcalloc(1, sizeof *c);
     *c = (struct cache){ .store = st, .codec = *codec };
-    c->ops = (struct solver_cache){ .arg = c, .find = cache_find, .put = cache_put };
+    c->ops = (struct solver_cache){ .arg = c,
+                                    .find = cache_find,
+                                    .put = cache_put,
+                                    .claim = cache_claim,
+                                    .release = cache_release };
     if (db_apply(store_db(st), schema, err))
         return -1;
     object_kind_add(st, &(struct object_kind){ .prefix = RECORD_PREFIX, .hide = record_hide });

@@ -19,6 +19,8 @@ struct node {
         *input_content;      /* [n_inputs]: what is read of each, DIGEST_NONE where not asked yet */
     struct node *same;       /* an earlier node with the same definition key, which does the work */
     struct result **outputs; /* [n_outputs], owned */
+    void *claim;             /* on making this; owned */
+    bool is_started;         /* told so */
     /* Guarded by solve->lock. */
     enum node_state state;
     bool is_reported;                    /* to progress, as ended */
@@ -46,6 +48,12 @@ const struct op_impl *node_impl(const struct node *n);
 NODISCARD int node_identify(struct node *n, struct err *err);
 /* Finds the content key; all inputs are done. */
 NODISCARD int node_find_content(struct node *n, struct err *err);
+/* Tells of the node; anything but START is its end. */
+void node_tell(struct node *n, enum progress_kind kind, const char *text);
+/* Waits until nobody else makes what the content key stands for; does nothing where there is no
+ * cache to ask.  Fails: CANCELED, SYSTEM. */
+NODISCARD int node_claim(struct node *n, struct err *err);
+void node_release(struct node *n);
 /* Runs the operation, with progress. */
 NODISCARD int node_run(struct node *n, struct err *err);
 /* The result of an input of `n` (borrowed; NULL: scratch); the input is done. */

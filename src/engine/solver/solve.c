@@ -38,21 +38,6 @@ struct result *node_input(const struct node *n, size_t i)
     return input ? input->outputs[e.index] : NULL;
 }
 
-static void tell(struct node *n, enum progress_kind kind, const char *text)
-{
-    AUTO_VALUE(buf_clear) struct buf name = { 0 };
-    buf_init(&name, LIMIT_GRAPH_BYTES);
-    if (kind == PROGRESS_START || kind == PROGRESS_CACHED)
-        vertex_print_name(n->vertex, &name);
-    struct digest_text id = digest_text(&n->vertex->digest);
-    progress_tell(
-        n->solve->options->progress,
-        (struct progress_event){
-            .kind = kind, .id = id.s, .name = name.data, .vertex = n->vertex, .text = text });
-    if (kind != PROGRESS_START)
-        n->is_reported = true;
-}
-
 /* Says where in the source the failed vertex stands, and stops all others. */
 static int fail(struct node *n, struct err *err)
 {
@@ -80,29 +65,6 @@ static int fail(struct node *n, struct err *err)
 static void add_task(struct node *n, task_fn fn)
 {
     task_group_add(n->solve->group, fn, n);
-}
-
-int node_run(struct node *n, struct err *err)
-{
-    const struct vertex *v = n->vertex;
-    const struct op_impl *impl = node_impl(n);
-    struct result **inputs = xcalloc(v->n_inputs + 1, sizeof *inputs);
-    for (size_t i = 0; i < v->n_inputs; i++)
-        inputs[i] = node_input(n, i);
-    tell(n, PROGRESS_START, NULL);
-    struct op_run run = { .vertex = v,
-                          .inputs = inputs,
-                          .outputs = n->outputs,
-                          .progress = n->solve->options->progress,
-                          .cancel = n->solve->options->cancel };
-    int status = cancel_check(run.cancel, err) || impl->run(impl->arg, &run, err) ? -1 : 0;
-    free(inputs);
-    tell(n,
-         status == 0                 ? PROGRESS_DONE
-         : err->kind == ERR_CANCELED ? PROGRESS_CANCELED
-                                     : PROGRESS_FAIL,
-         status == 0 ? NULL : err->text);
-    return status;
 }
 
 /* The node has its outputs: those that waited for it alone may go on. */
@@ -234,7 +196,7 @@ static int task_look(void *arg, struct err *err)
             (!is_there && look_elsewhere(n, &is_there, err)))
             return fail(n, err);
         if (is_there)
-            tell(n, PROGRESS_CACHED, NULL);
+            node_tell(n, PROGRESS_CACHED, NULL);
     }
     if (is_there) {
         finish(n);
@@ -259,6 +221,22 @@ static int look_by_content(struct node *n, bool *is_there, struct err *err)
     return *is_there ? 0 : ask_import(n, is_there, err);
 }
 
+/* Nobody else makes the same meanwhile; who was first may just have made it. */
+static int look_or_run(struct node *n, struct err *err)
+{
+    bool is_there = false;
+    struct digest content = n->content;
+    if (node_claim(n, err) ||
+        (n->claim && may_ask_cache(n) && ask_cache(n, &content, &is_there, err)))
+        return -1;
+    n->content = content;
+    if (is_there)
+        node_tell(n, n->is_started ? PROGRESS_DONE : PROGRESS_CACHED, NULL);
+    else if (node_run(n, err))
+        return -1;
+    return remember(n, err);
+}
+
 /* All inputs are there: is the result known by content?  Else it is made. */
 static int task_work(void *arg, struct err *err)
 {
@@ -270,10 +248,10 @@ static int task_work(void *arg, struct err *err)
     if (look_by_content(n, &is_there, err))
         return fail(n, err);
     if (is_there)
-        tell(n, PROGRESS_CACHED, NULL);
-    else if (node_run(n, err))
-        return fail(n, err);
-    if (remember(n, err))
+        node_tell(n, PROGRESS_CACHED, NULL);
+    int status = is_there ? remember(n, err) : look_or_run(n, err);
+    node_release(n);
+    if (status)
         return fail(n, err);
     finish(n);
     return 0;
@@ -359,7 +337,7 @@ static void tell_the_rest(struct solve *s)
 {
     for (size_t i = 0; i < s->graph->n_vertices; i++)
         if (!s->nodes[i].is_reported)
-            tell(&s->nodes[i], PROGRESS_CACHED, NULL);
+            node_tell(&s->nodes[i], PROGRESS_CACHED, NULL);
 }
 
 static int solve_passes(struct solve *s, struct err *err)

@@ -11,7 +11,9 @@
  * So an unchanged build runs nothing, also when files were only touched; and a stage that gives the
  * same files as before does not disturb those that copy from it.
  *
- * Vertices with equal keys run once.  Ready vertices run side by side, as many as the pool has
+ * Vertices with equal keys run once: those with equal definitions are one from the start, those
+ * that turn out to read the same content, in this build or in another on the same store, wait for
+ * the first and take what it made.  Ready vertices run side by side, as many as the pool has
  * threads.
  *
  * Spec: BuildKit docs/dev/solver.md.  Threads: a solve is called by one thread and works on the
@@ -84,6 +86,11 @@ struct solver_cache {
     /* Remembers it under keys[0 .. n_keys-1] (definition first). */
     int (*put)(void *arg, const struct digest *keys, size_t n_keys, const struct solver_record *r,
                struct err *err);
+    /* Keeps everybody else, in this process and in others on the same store, from making what the
+     * key stands for, until release().  Does not wait: *out is NULL when somebody else has it.
+     * Both may be NULL. */
+    int (*claim)(void *arg, const struct digest *key, void **out, struct err *err);
+    void (*release)(void *arg, void *claim);
 };
 
 /* What a vertex is known by so far, for those who make keys in another way. */

@@ -51,6 +51,7 @@ static struct world {
     const char *fails;        /* the operation that fails */
     pthread_barrier_t *meets; /* operations called "meet..." wait for one another */
     int n_lookups;
+    struct map claimed;    /* keys that somebody makes */
     struct map elsewhere;  /* name -> output text: what others have made */
     struct str_list known; /* "name", with what is known of its inputs: "copy -6" */
 } w = { .lock = PTHREAD_MUTEX_INITIALIZER, .remembered = STR_MAP, .contents = STR_MAP };
@@ -167,6 +168,29 @@ static int put(void *arg, const struct digest *keys, size_t n_keys, const struct
     return 0;
 }
 
+static int claim(void *arg, const struct digest *k, void **out, struct err *e)
+{
+    (void)arg, (void)e;
+    AUTO_FREE char *text = xstrdup(digest_text(k).s);
+    pthread_mutex_lock(&w.lock);
+    *out = NULL;
+    if (!map_has(&w.claimed, text)) {
+        map_set(&w.claimed, text, &w);
+        *out = STEAL(text);
+    }
+    pthread_mutex_unlock(&w.lock);
+    return 0;
+}
+
+static void release(void *arg, void *held)
+{
+    (void)arg;
+    pthread_mutex_lock(&w.lock);
+    map_remove(&w.claimed, held);
+    pthread_mutex_unlock(&w.lock);
+    free(held);
+}
+
 /* "copy ??" once identified, "copy ?+" when the second input's content is known. */
 static void know(void *arg, const struct vertex_keys *k)
 {
@@ -210,7 +234,9 @@ static char *solve_graph(struct graph *g, bool ignores_cache)
 {
     static const struct op_impl impl = { .key = key, .content = content, .run = run };
     static const struct op_table ops = { .impls = { [OP_SOURCE] = &impl, [OP_EXEC] = &impl } };
-    static const struct solver_cache cache = { .find = find, .put = put };
+    static const struct solver_cache cache = {
+        .find = find, .put = put, .claim = claim, .release = release
+    };
     static const struct solver_import import = { .know = know, .find = find_elsewhere };
     static const struct progress progress = { .tell = tell };
     static char text[65536];
@@ -409,6 +435,34 @@ TEST("equal work in two places runs once")
     EXPECT(solve_graph(finish(b, step_of(b, "join", left, right, (struct vertex_about){ 0 })),
                        false) != NULL);
     EXPECT_STR(ran(), "docker-image://base equal join");
+}
+
+TEST("what turns out to read the same runs once, though it came about in two ways")
+{
+    for (int i = 0; i < 20; i++) {
+        world_start();
+        struct graph_builder *b = graph_builder_new();
+        struct edge base = source(b, "docker-image://base");
+        struct edge left =
+            step_of(b, "copy", base, step(b, "same-1", base), (struct vertex_about){ 0 });
+        struct edge right =
+            step_of(b, "copy", base, step(b, "same-2", base), (struct vertex_about){ 0 });
+        EXPECT(solve_graph(finish(b, step_of(b, "join", left, right, (struct vertex_about){ 0 })),
+                           false) != NULL);
+        size_t n_copies = 0;
+        vec_each (&w.ran, name)
+            n_copies += strcmp(*name, "copy") == 0;
+        EXPECT_INT(n_copies, 1);
+        EXPECT_INT(w.claimed.n, 0);
+    }
+}
+
+TEST("a failure gives the claim back")
+{
+    world_start();
+    w.fails = "two";
+    EXPECT(solve_graph(chain("one", "two", "three"), false) == NULL);
+    EXPECT_INT(w.claimed.n, 0);
 }
 
 TEST("--no-cache asks nothing and remembers everything; a vertex may ask for that alone")
