@@ -9,8 +9,11 @@
 #include "build/internal.h"
 #include "image/store/lease.h"
 
+struct run;
+
 /* One platform's part of a build. */
 struct part {
+    struct run *run;
     struct platform platform;
     struct dockerfile_result converted;
     struct result *result; /* a reference */
@@ -29,7 +32,7 @@ struct run {
         struct part *items;
         size_t n, cap;
     } parts;
-    pthread_mutex_t lock; /* guards the counts */
+    pthread_mutex_t lock; /* guards the counts and the excerpt */
 };
 
 static void run_clear(struct run *r)
@@ -62,10 +65,10 @@ static int read_platforms(struct run *r, struct err *err)
 {
     const struct str_list *texts = &r->request->platforms;
     if (texts->n == 0)
-        *vec_push(&r->parts) = (struct part){ .platform = platform_host() };
+        *vec_push(&r->parts) = (struct part){ .run = r, .platform = platform_host() };
     vec_each (texts, text) {
         struct part *part = vec_push(&r->parts);
-        *part = (struct part){ 0 };
+        *part = (struct part){ .run = r };
         if (platform_parse(span_of(*text), &part->platform, err))
             return err_wrap(err, "--platform %s", *text);
     }
@@ -183,11 +186,17 @@ static void excerpt_of_vertex(struct run *r, const struct vertex *v)
     if (!v || v->n_ranges == 0)
         return;
     const struct source_range *first = &v->ranges[0], *last = &v->ranges[v->n_ranges - 1];
-    keep_excerpt(r, (struct source_lines){ .first = first->start_line, .last = last->end_line });
+    pthread_mutex_lock(&r->lock);
+    if (!r->out->excerpt)
+        keep_excerpt(r,
+                     (struct source_lines){ .first = first->start_line, .last = last->end_line });
+    pthread_mutex_unlock(&r->lock);
 }
 
-static int solve_part(struct run *r, struct part *part, struct err *err)
+static int solve_part(void *arg, struct err *err)
 {
+    struct part *part = arg;
+    struct run *r = part->run;
     struct engine *e = r->engine;
     const struct build_request *q = r->request;
     AUTO(arena_free) struct arena *arena = arena_new();
@@ -211,17 +220,31 @@ static int solve_part(struct run *r, struct part *part, struct err *err)
                                      .progress = &r->progress,
                                      .cancel = r->cancel,
                                      .ignores_cache = q->ignores_cache,
+                                     .is_cache_only = q->is_cache_only,
                                      .on_result = eager_take,
                                      .on_result_arg = eager };
     const struct vertex *failed = NULL;
     struct result *results[1] = { 0 };
     int status = solve(part->converted.graph, &solving, results, &failed, err);
     part->result = results[0];
-    if (status)
-        excerpt_of_vertex(r, failed);
-    else
+    if (status == 0)
         eager_wait(eager);
+    else if (err->kind != ERR_CANCELED)
+        excerpt_of_vertex(r, failed);
     return status;
+}
+
+/* Platforms side by side, each by a thread of its own that mostly waits; the first failure stops
+ * the others. */
+static int solve_parts(struct run *r, struct err *err)
+{
+    if (r->parts.n == 1)
+        return solve_part(&r->parts.items[0], err);
+    AUTO(pool_free) struct pool *threads = pool_new(r->parts.n);
+    AUTO(task_group_free) struct task_group *g = task_group_new(threads, 0);
+    vec_each (&r->parts, part)
+        task_group_add(g, solve_part, part);
+    return task_group_wait(g, err);
 }
 
 /* ---- export ---- */
@@ -292,10 +315,7 @@ static int run_all(struct run *r, struct err *err)
     vec_each (&r->parts, part)
         if (convert(r, part, err))
             return -1;
-    vec_each (&r->parts, part)
-        if (solve_part(r, part, err))
-            return -1;
-    return export_all(r, err);
+    return solve_parts(r, err) || export_all(r, err) ? -1 : 0;
 }
 
 int build_run(struct engine *e, const struct build_request *q, const struct progress *progress,

@@ -47,6 +47,7 @@ struct build_request {
     struct str_list platforms;       /* empty: this machine's */
     struct str_list no_cache_stages; /* --no-cache-filter */
     bool ignores_cache;              /* --no-cache */
+    bool is_cache_only;              /* --cache-only: the first step that would run fails */
     bool pulls;                      /* --pull */
     struct {
         struct export_spec *items;

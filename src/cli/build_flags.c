@@ -24,6 +24,8 @@ const struct flag build_flags[] = {
       COMPLETES_NOTHING },
     { "no-cache-filter", 0, FLAG_LIST, AT(no_cache_filter), "STAGES",
       "run every step of these stages anew", NULL, COMPLETES_NOTHING },
+    { "cache-only", 0, FLAG_SWITCH, AT(cache_only), NULL,
+      "run nothing: the first step that is not cached is an error", NULL, COMPLETES_NOTHING },
     { "pull", 0, FLAG_SWITCH, AT(pull), NULL, "ask registries for newer base images", NULL,
       COMPLETES_NOTHING },
     { "push", 0, FLAG_SWITCH, AT(push), NULL, "the same as --output type=image,push=true", NULL,
@@ -245,6 +247,7 @@ int build_call_make(const struct build_flags *f, const char *context, struct bui
     build_request_init(q);
     q->target = f->target;
     q->ignores_cache = f->no_cache;
+    q->is_cache_only = f->cache_only;
     q->pulls = f->pull;
     q->network = f->network;
     q->source_date_epoch = getenv("SOURCE_DATE_EPOCH");
@@ -257,6 +260,8 @@ int build_call_make(const struct build_flags *f, const char *context, struct bui
         if (reference_parse(span_of(*tag), &ref, err))
             return err_wrap(err, "--tag %s", *tag);
     }
+    if (f->cache_only && f->no_cache)
+        return err_set(err, ERR_INVALID, "--cache-only and --no-cache leave nothing to take");
     if (take_pairs(&f->build_arg, "build-arg", true, &q->build_args, err) ||
         take_pairs(&f->label, "label", false, &q->labels, err) || take_outputs(f, q, err))
         return -1;

@@ -6,7 +6,7 @@ struct build_flags {
     struct str_list tag, build_arg, label, no_cache_filter, output, platform, secret, add_host,
         build_context;
     const char *file, *target, *progress, *iidfile, *metadata_file, *network;
-    bool no_cache, pull, push, load, quiet;
+    bool no_cache, cache_only, pull, push, load, quiet;
 };
 extern const struct flag build_flags[];
 

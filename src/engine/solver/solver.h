@@ -122,6 +122,7 @@ struct solve_options {
     const struct progress *progress;    /* may be NULL */
     struct cancel *cancel; /* fired by the solver on the first failure, so that the rest stops */
     bool ignores_cache;    /* nothing is asked, all is remembered */
+    bool is_cache_only;    /* whatever would have to run is an error: NOT_FOUND */
     /* Told each result as soon as it is there, cached or not; may be NULL.  From any thread. */
     void (*on_result)(void *arg, struct edge edge, struct result *r);
     void *on_result_arg;

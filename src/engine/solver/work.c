@@ -71,10 +71,19 @@ void node_release(struct node *n)
 
 /* ---- running ---- */
 
+static int not_cached(struct node *n, struct err *err)
+{
+    err_set(err, ERR_NOT_FOUND, "not cached, and only what is cached may be used (--cache-only)");
+    node_tell(n, PROGRESS_FAIL, err->text);
+    return err_hint(err, "--explain says which input differs from the last build");
+}
+
 int node_run(struct node *n, struct err *err)
 {
     const struct vertex *v = n->vertex;
     const struct op_impl *impl = node_impl(n);
+    if (n->solve->options->is_cache_only && !n->key.is_free)
+        return not_cached(n, err);
     struct result **inputs = xcalloc(v->n_inputs + 1, sizeof *inputs);
     for (size_t i = 0; i < v->n_inputs; i++)
         inputs[i] = node_input(n, i);
