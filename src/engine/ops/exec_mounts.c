@@ -26,6 +26,7 @@ struct held {
     int source_fd; /* what is bound; owned */
     int lock_fd;   /* of a cache; owned */
     struct buf secret;
+    struct ssh_door *door;
 };
 
 struct exec_mounts {
@@ -35,6 +36,8 @@ struct exec_mounts {
     struct held *root;
     struct step_mount *list; /* what the sandbox is told */
     size_t n_list;
+    struct step_service services[LIMIT_STEP_SERVICES];
+    size_t n_services;
 };
 
 static void held_clear(struct held *h)
@@ -45,6 +48,7 @@ static void held_clear(struct held *h)
         close(h->source_fd);
     if (h->lock_fd >= 0)
         close(h->lock_fd);
+    ssh_door_close(h->door);
     if (h->secret.data)
         explicit_bzero(h->secret.data, h->secret.len);
     buf_clear(&h->secret);
@@ -295,6 +299,32 @@ static struct step_mount *add_bind(struct exec_mounts *m, const struct held *h, 
     return s;
 }
 
+/* A socket of our own before the caller's agent. */
+static int hold_ssh(struct exec_mounts *m, const struct op_run *run, struct held *h,
+                    struct err *err)
+{
+    const struct op_mount *mount = h->mount;
+    struct ssh_door_options o = { .uid = mount->uid, .gid = mount->gid, .mode = mount->mode };
+    if (ssh_agents_find(m->ops->agents, mount->id, run->cancel, &o.agent, err))
+        return -1;
+    if (!o.agent && mount->is_optional)
+        return 0;
+    if (!o.agent) {
+        err_set(err, ERR_NOT_FOUND, "no SSH key \"%s\" forwarded from the client", mount->id);
+        return err_hint(err, "give an agent or a key with --ssh %s or --ssh %s=FILE", mount->id,
+                        mount->id);
+    }
+    if (m->n_services == LIMIT_STEP_SERVICES)
+        return err_set(err, ERR_LIMIT, "more than %d sockets", LIMIT_STEP_SERVICES);
+    if (ssh_door_open(&o, &h->door, err) ||
+        fs_open(AT_FDCWD, ssh_door_path(h->door), O_PATH | O_NOFOLLOW, 0, &h->source_fd, err))
+        return -1;
+    add_bind(m, h, false);
+    m->services[m->n_services++] =
+        (struct step_service){ .arg = h->door, .watch = ssh_door_watch, .serve = ssh_door_serve };
+    return 0;
+}
+
 static int hold(struct exec_mounts *m, const struct op_run *run, struct held *h, struct err *err)
 {
     const struct op_mount *mount = h->mount;
@@ -328,9 +358,7 @@ static int hold(struct exec_mounts *m, const struct op_run *run, struct held *h,
                                                         .gid = mount->gid };
         return 0;
     case MOUNT_SSH:
-        if (mount->is_optional)
-            return 0;
-        return err_set(err, ERR_UNSUPPORTED, "mount %s: type=ssh is not there yet", mount->dest);
+        return hold_ssh(m, run, h, err) ? err_wrap(err, "mount %s", mount->dest) : 0;
     }
     return err_set(err, ERR_INVALID, "mount %s: of a type not known here", mount->dest);
 }
@@ -382,6 +410,12 @@ const struct step_mount *exec_mounts_list(const struct exec_mounts *m, size_t *n
 {
     *n = m->n_list;
     return m->list;
+}
+
+const struct step_service *exec_mounts_services(const struct exec_mounts *m, size_t *n)
+{
+    *n = m->n_services;
+    return m->services;
 }
 
 int exec_mounts_commit(struct exec_mounts *m, const struct op_run *run, struct err *err)

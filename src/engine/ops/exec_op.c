@@ -57,6 +57,20 @@ static void hash_mount(struct hasher *h, const struct op_mount *m)
     }
 }
 
+/* --shm-size: a limit like the others. */
+static bool is_shared_memory(const struct op_mount *m)
+{
+    return m->type == MOUNT_TMPFS && strcmp(m->dest, "/dev/shm") == 0;
+}
+
+static int64_t count_hashed(const struct op_exec *e)
+{
+    int64_t n = 0;
+    for (size_t i = 0; i < e->n_mounts; i++)
+        n += !is_shared_memory(&e->mounts[i]);
+    return n;
+}
+
 static struct digest hash_exec(const struct vertex *v)
 {
     const struct op_exec *e = &v->exec;
@@ -68,9 +82,10 @@ static struct digest hash_exec(const struct vertex *v)
     hash_text(h, e->cwd);
     hash_text(h, e->user);
     hash_text(h, e->hostname);
-    hash_number(h, (int64_t)e->n_mounts);
+    hash_number(h, count_hashed(e));
     for (size_t i = 0; i < e->n_mounts; i++)
-        hash_mount(h, &e->mounts[i]);
+        if (!is_shared_memory(&e->mounts[i]))
+            hash_mount(h, &e->mounts[i]);
     hash_number(h, e->network);
     hash_number(h, e->security);
     hash_number(h, (int64_t)e->n_hosts);
@@ -111,7 +126,9 @@ static int exec_key(void *arg, const struct vertex *v, struct arena *a, struct o
                     const struct cancel *cancel, struct err *err)
 {
     struct ops *ops = arg;
-    (void)cancel, (void)err;
+    (void)cancel;
+    if (exec_check_grants(ops, &v->exec, err))
+        return -1;
     atomic_store(&ops->has_steps, true);
     struct op_key_input *inputs = arena_alloc(a, sizeof *inputs * (v->n_inputs + 1));
     for (size_t i = 0; i < v->n_inputs; i++)
@@ -295,6 +312,8 @@ struct step_parts {
     struct step_host *hosts;
     struct step_ulimit *ulimits;
     gid_t *groups;
+    struct cdi_edits devices;
+    struct step_mount *mounts; /* of the operation, then of its devices */
 };
 
 static void parts_clear(struct step_parts *p)
@@ -306,6 +325,8 @@ static void parts_clear(struct step_parts *p)
     free(p->hosts);
     free(p->ulimits);
     free(p->groups);
+    free(p->mounts);
+    cdi_edits_clear(&p->devices);
 }
 
 static void fill_lists(const struct op_exec *e, struct step_parts *p, struct step_plan *plan)
@@ -329,14 +350,46 @@ static void fill_lists(const struct op_exec *e, struct step_parts *p, struct ste
     plan->n_groups = p->who.groups.n;
 }
 
+static void fill_mounts(const struct exec_mounts *m, struct step_parts *p, struct step_plan *plan)
+{
+    size_t n = 0;
+    const struct step_mount *own = exec_mounts_list(m, &n);
+    p->mounts = xcalloc(n + p->devices.mounts.n + 1, sizeof *p->mounts);
+    for (size_t i = 0; i < n; i++)
+        p->mounts[i] = own[i];
+    vec_each (&p->devices.mounts, d)
+        p->mounts[n++] = (struct step_mount){ .type = STEP_BIND,
+                                              .dest = d->dest,
+                                              .source = d->host,
+                                              .source_fd = -1,
+                                              .is_device = d->is_device,
+                                              .is_readonly = d->is_readonly };
+    plan->mounts = p->mounts;
+    plan->n_mounts = n;
+}
+
+/* A step that forks without end must not take the machine with it (docs/decisions). */
+enum { PIDS_MAX = 16384 };
+
+static void fill_resources(const struct ops *ops, const struct op_exec *e, struct step_plan *plan)
+{
+    plan->resources = ops->o.resources;
+    if (!plan->resources.pids_max)
+        plan->resources.pids_max = PIDS_MAX;
+    if (e->cgroup_parent && *e->cgroup_parent)
+        plan->resources.cgroup_parent = e->cgroup_parent;
+}
+
 static int make_plan(struct ops *ops, const struct op_exec *e, const struct exec_mounts *m,
                      struct step_parts *p, struct step_plan *plan, struct err *err)
 {
     int root_fd = exec_mounts_root_fd(m);
     step_plan_init(plan);
     if (account_find(root_fd, e->user ? e->user : "", &p->who, err) ||
-        make_cwd(root_fd, e->cwd, &p->who, err) || make_env(ops, e, &p->who, &p->env, err))
+        make_cwd(root_fd, e->cwd, &p->who, err) || exec_find_devices(ops, e, &p->devices, err) ||
+        make_env(ops, e, &p->who, &p->env, err))
         return -1;
+    str_list_copy(&p->env, &p->devices.env);
     plan->root = exec_mounts_root(m);
     plan->args = e->args.items;
     plan->n_args = e->args.n;
@@ -346,7 +399,9 @@ static int make_plan(struct ops *ops, const struct op_exec *e, const struct exec
     plan->uid = p->who.uid;
     plan->gid = p->who.gid;
     plan->hostname = e->hostname && *e->hostname ? e->hostname : "buildkitsandbox";
-    plan->mounts = exec_mounts_list(m, &plan->n_mounts);
+    fill_mounts(m, p, plan);
+    fill_resources(ops, e, plan);
+    plan->services = exec_mounts_services(m, &plan->n_services);
     plan->removes_mount_stubs = e->removes_mount_stubs;
     plan->network = e->network == NETWORK_NONE ? STEP_NETWORK_NONE : STEP_NETWORK_HOST;
     plan->is_insecure = e->security == SECURITY_INSECURE;
@@ -355,17 +410,11 @@ static int make_plan(struct ops *ops, const struct op_exec *e, const struct exec
     return 0;
 }
 
-static int refuse_what_is_not_there(const struct ops *ops, const struct op_exec *e, struct err *err)
+/* What the user asked for and this place does not give is told once, at the end of the build. */
+static void note_not_applied(struct ops *ops, const struct step_result *r)
 {
-    if (!ops->o.sandbox)
-        return err_set(err, ERR_UNSUPPORTED,
-                       "no step can be run: this kiln was opened without a sandbox");
-    if (e->n_devices > 0)
-        return err_set(err, ERR_UNSUPPORTED, "device %s: devices are not there yet",
-                       e->devices[0].name);
-    if (e->security == SECURITY_INSECURE)
-        return err_set(err, ERR_DENIED, "security.insecure is not allowed");
-    return 0;
+    unsigned own = ops->o.resources.pids_max ? 0 : STEP_PIDS;
+    atomic_fetch_or(&ops->not_applied, r->not_applied & ~own);
 }
 
 static int exec_run(void *arg, const struct op_run *run, struct err *err)
@@ -379,13 +428,18 @@ static int exec_run(void *arg, const struct op_run *run, struct err *err)
     struct step_log log = { .run = run };
     memcpy(log.id, digest_text(&run->vertex->digest).s, sizeof log.id);
     ops_expect_steps(ops);
-    if (refuse_what_is_not_there(ops, e, err) || exec_mounts_open(ops, run, &mounts, err) ||
-        make_plan(ops, e, mounts, &parts, &plan, err))
+    if (!ops->o.sandbox)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "no step can be run: this kiln was opened without a sandbox");
+    if (exec_mounts_open(ops, run, &mounts, err) || make_plan(ops, e, mounts, &parts, &plan, err))
         return -1;
     plan.cancel = run->cancel;
     plan.output = take_output;
     plan.output_arg = &log;
-    if (sandbox_run(ops->o.sandbox, &plan, &result, err) || check_exit(ops, e, &result, err))
+    if (sandbox_run(ops->o.sandbox, &plan, &result, err))
+        return -1;
+    note_not_applied(ops, &result);
+    if (check_exit(ops, e, &result, err))
         return -1;
     return exec_mounts_commit(mounts, run, err);
 }

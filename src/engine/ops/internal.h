@@ -5,7 +5,9 @@
 #include "base/codec/digest.h"
 #include "base/codec/pattern.h"
 #include "engine/ops/account.h"
+#include "engine/ops/cdi.h"
 #include "engine/ops/ops.h"
+#include "engine/ops/ssh.h"
 
 /* A snapshot, or the tree of a local source. */
 struct ops_result {
@@ -20,8 +22,10 @@ struct result *result_of_tree(struct tree *tree, struct pattern_list *ignore);
 
 struct ops {
     struct ops_options o;
-    atomic_bool has_steps;    /* the graph runs something */
-    atomic_bool has_expected; /* the sandbox was told */
+    atomic_bool has_steps;     /* the graph runs something */
+    atomic_bool has_expected;  /* the sandbox was told */
+    atomic_uint not_applied;   /* enum step_resource: asked for, not possible here */
+    struct ssh_agents *agents; /* owned */
     struct op_table table;
     struct op_impl source, exec, file, merge, diff;
 };
@@ -104,6 +108,15 @@ const struct step_mount *exec_mounts_list(const struct exec_mounts *m, size_t *n
 NODISCARD int exec_mounts_commit(struct exec_mounts *m, const struct op_run *run, struct err *err);
 void exec_mounts_close(struct exec_mounts *m);
 DEFINE_AUTO(struct exec_mounts, exec_mounts_close)
+/* Who serves the step's mounts from our side. */
+const struct step_service *exec_mounts_services(const struct exec_mounts *m, size_t *n);
+
+/* exec_grants.c: refuses what the build was not granted.  Fails: DENIED, NOT_FOUND (a device). */
+NODISCARD int exec_check_grants(const struct ops *ops, const struct op_exec *e, struct err *err);
+/* What the step's devices bring; those that are optional and not there bring nothing. */
+NODISCARD int exec_find_devices(const struct ops *ops, const struct op_exec *e,
+                                struct cdi_edits *out, struct err *err);
+
 /* The bytes of a secret.  *is_there false: nobody gave one of that id. */
 NODISCARD int secret_read(const struct ops *ops, const char *id, struct buf *out, bool *is_there,
                           struct err *err);

@@ -43,6 +43,7 @@ struct ops *ops_new(const struct ops_options *o)
 {
     struct ops *ops = xcalloc(1, sizeof *ops);
     ops->o = *o;
+    ops->agents = ssh_agents_new(o->ssh, o->n_ssh);
     source_impl_init(&ops->source, ops);
     exec_impl_init(&ops->exec, ops);
     file_impl_init(&ops->file, ops);
@@ -63,8 +64,16 @@ void ops_expect_steps(struct ops *ops)
         sandbox_expect(ops->o.sandbox);
 }
 
+unsigned ops_not_applied(const struct ops *ops)
+{
+    return atomic_load(&ops->not_applied);
+}
+
 void ops_free(struct ops *ops)
 {
+    if (!ops)
+        return;
+    ssh_agents_free(ops->agents);
     free(ops);
 }
 

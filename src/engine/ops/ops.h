@@ -29,6 +29,15 @@ struct ssh_option {
     size_t n_paths;           /* 0: the agent of $SSH_AUTH_SOCK */
 };
 
+/* What a build was granted (--allow); nothing by default. */
+struct ops_grants {
+    bool has_network_host;      /* RUN --network=host */
+    bool has_security_insecure; /* RUN --security=insecure */
+    bool has_every_device;      /* RUN --device */
+    const char *const *devices; /* names */
+    size_t n_devices;
+};
+
 struct ops_options {
     struct store *store;
     struct snapshots *snapshots;
@@ -43,14 +52,19 @@ struct ops_options {
     size_t n_secrets;
     const struct ssh_option *ssh;
     size_t n_ssh;
-    struct seal_options seal; /* of layers that merge and diff make blobs of */
-    const char *resolv_conf;  /* text; NULL: the host's */
+    struct ops_grants grants;
+    struct step_resources resources; /* of every step; no part of any key */
+    const char *cdi_folders;         /* separated by ":"; NULL: CDI_FOLDERS */
+    struct seal_options seal;        /* of layers that merge and diff make blobs of */
+    const char *resolv_conf;         /* text; NULL: the host's */
 };
 struct ops; /* all of options is borrowed */
 struct ops *ops_new(const struct ops_options *o);
 void ops_free(struct ops *ops);
 DEFINE_AUTO(struct ops, ops_free)
 const struct op_table *ops_table(struct ops *ops);
+/* Those of `resources` that some step could not have here: enum step_resource. */
+unsigned ops_not_applied(const struct ops *ops);
 
 /* The snapshot inside a result (borrowed); NULL for NULL.  Fails: INVALID for a tree (a local
  * source that is itself the result of a build). */

@@ -202,6 +202,16 @@ static unsigned limit_memory(int dir, int version, const struct step_resources *
     return has_swap ? missing : missing | STEP_SWAP;
 }
 
+/* Quota 0 or less: none, only the period is set. */
+static bool limit_time(int dir, int version, int64_t quota, uint64_t period)
+{
+    if (version != 2)
+        return putf(dir, "cpu.cfs_period_us", "%ju", (uintmax_t)period) &&
+               (quota <= 0 || putf(dir, "cpu.cfs_quota_us", "%jd", (intmax_t)quota));
+    return quota > 0 ? putf(dir, "cpu.max", "%jd %ju", (intmax_t)quota, (uintmax_t)period)
+                     : putf(dir, "cpu.max", "max %ju", (uintmax_t)period);
+}
+
 static unsigned limit_cpu(int dir, int version, const struct step_resources *r)
 {
     uint64_t period = r->cpu_period_us ? r->cpu_period_us : 100000;
@@ -214,14 +224,8 @@ static unsigned limit_cpu(int dir, int version, const struct step_resources *r)
                                    : putf(dir, "cpu.shares", "%ju", (uintmax_t)shares);
         missing |= is_set ? 0 : STEP_CPU_SHARES;
     }
-    if (r->cpu_quota_us) {
-        bool is_set =
-            version == 2
-                ? putf(dir, "cpu.max", "%jd %ju", (intmax_t)r->cpu_quota_us, (uintmax_t)period)
-                : putf(dir, "cpu.cfs_period_us", "%ju", (uintmax_t)period) &&
-                      putf(dir, "cpu.cfs_quota_us", "%jd", (intmax_t)r->cpu_quota_us);
-        missing |= is_set ? 0 : STEP_CPU_QUOTA;
-    }
+    if (r->cpu_quota_us || r->cpu_period_us)
+        missing |= limit_time(dir, version, r->cpu_quota_us, period) ? 0 : STEP_CPU_QUOTA;
     return missing;
 }
 
@@ -249,7 +253,8 @@ static unsigned wanted(size_t controller, const struct step_resources *r)
     case MEMORY:
         return (r->memory ? STEP_MEMORY : 0) | (r->memory_swap ? STEP_SWAP : 0);
     case CPU:
-        return (r->cpu_shares ? STEP_CPU_SHARES : 0) | (r->cpu_quota_us ? STEP_CPU_QUOTA : 0);
+        return (r->cpu_shares ? STEP_CPU_SHARES : 0) |
+               (r->cpu_quota_us || r->cpu_period_us ? STEP_CPU_QUOTA : 0);
     case CPUSET:
         return r->cpuset_cpus || r->cpuset_mems ? STEP_CPUSET : 0;
     default:

@@ -226,7 +226,7 @@ static int mask(struct step_job *job, const char *path, struct err *err)
         return err_sys(err, "mask /%s", path);
     bool is_masked = S_ISDIR(st.st_mode)
                          ? mount_on(fd, "tmpfs", MS_RDONLY | KERNEL_FLAGS, "size=0,mode=755") == 0
-                         : bind_on(job->root, "dev/null", fd, false) == 0;
+                         : bind_on(job->null, "", fd, false) == 0;
     return is_masked ? 0 : err_sys(err, "mask /%s", path);
 }
 
@@ -251,9 +251,23 @@ static int expect_proc(struct step_job *job, struct err *err)
     return 0;
 }
 
+/* Ours, made by dev_mount(), wherever an image's "/dev" leads inside the root: a path from the
+ * root would follow a symlink out of it. */
+static int null_open(struct step_job *job, struct err *err)
+{
+    struct stat st;
+    if (fs_open_in_root(job->root, "dev/null", O_PATH | O_NOFOLLOW, 0, &job->null, err) < 0)
+        return err_wrap(err, "open /dev/null");
+    if (fstat(job->null, &st) < 0)
+        return err_sys(err, "open /dev/null");
+    return S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)
+               ? 0
+               : err_set(err, ERR_INVALID, "mask /proc: the image's /dev/null is in the way");
+}
+
 int kernel_mask(struct step_job *job, struct err *err)
 {
-    if (expect_proc(job, err) < 0)
+    if (expect_proc(job, err) < 0 || null_open(job, err) < 0)
         return -1;
     for (size_t i = 0; i < sizeof masked / sizeof *masked; i++) {
         if (mask(job, masked[i], err) < 0)
@@ -263,5 +277,6 @@ int kernel_mask(struct step_job *job, struct err *err)
         if (protect(job, readonly[i], err) < 0)
             return -1;
     }
+    fd_close(&job->null);
     return 0;
 }

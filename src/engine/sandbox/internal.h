@@ -143,6 +143,7 @@ struct step_job {
     struct arena *arena;
     struct step_plan plan;
     int root;     /* the mount of the root file system */
+    int null;     /* its /dev/null, for masking; -1 before */
     int *sources; /* of the plan's mounts; -1 where there is none */
     int terminal; /* the program's side; -1: none */
     unsigned not_applied;

@@ -121,6 +121,7 @@ static _Noreturn void step_main(const struct sandbox_place *place,
                             .socket = fds[0],
                             .arena = arena_new(),
                             .root = -1,
+                            .null = -1,
                             .terminal = -1 };
     struct step_message failed = { .type = STEP_FAILED };
     prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -108,6 +108,7 @@ static void visit_mounts(struct wire *w, struct step_plan *p)
         FIELD(w, m.is_readonly);
         if (m.type == STEP_BIND)
             descriptor(w, &m.source_fd);
+        FIELD(w, m.is_device);
         FIELD(w, m.size);
         FIELD(w, m.mode);
         bytes(w, &m.content);
@@ -241,6 +242,9 @@ int plan_check(const struct step_plan *plan, struct err *err)
                        plan->n_hosts, LIMIT_STEP_HOSTS);
     if (plan->hostname && strlen(plan->hostname) > 64)
         return err_set(err, ERR_INVALID, "host name %s: longer than 64 bytes", plan->hostname);
+    if (plan->n_services > LIMIT_STEP_SERVICES)
+        return err_set(err, ERR_LIMIT, "the step has %zu services, at most %d are possible",
+                       plan->n_services, LIMIT_STEP_SERVICES);
     for (size_t i = 0; i < plan->n_mounts; i++) {
         if (mount_check(&plan->mounts[i], err) < 0)
             return -1;

@@ -97,7 +97,7 @@ static int mount_source(const struct step_job *job, int source, const struct ste
                         int target, struct err *err)
 {
     if (tree_attach(source, target) < 0 ||
-        (!job->plan.is_insecure && tree_forbid_devices(source, true) < 0) ||
+        (!job->plan.is_insecure && !m->is_device && tree_forbid_devices(source, true) < 0) ||
         (m->is_readonly && tree_make_readonly(source, true) < 0))
         return err_sys(err, "mount on %s", m->dest);
     return 0;

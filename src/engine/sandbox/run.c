@@ -104,6 +104,8 @@ static bool source_is_dir(const struct step_mount *m)
 /* True when an earlier mount covers the place, so that its mount point is not in the root. */
 static bool is_covered(const struct run *r, size_t i)
 {
+    if (strncmp(r->mounts[i].dest, "/dev/", 5) == 0 || strncmp(r->mounts[i].dest, "/sys/", 5) == 0)
+        return true;
     for (size_t j = 0; j < i; j++) {
         size_t len = strlen(r->mounts[j].dest);
         if (strncmp(r->mounts[i].dest, r->mounts[j].dest, len) == 0 &&
@@ -152,8 +154,8 @@ static int pipe_open(struct run *r, int *ours, int *theirs, struct err *err)
 
 static bool has_resources(const struct step_resources *x)
 {
-    return x->memory || x->memory_swap || x->cpu_shares || x->cpu_quota_us || x->cpuset_cpus ||
-           x->cpuset_mems || x->pids_max;
+    return x->memory || x->memory_swap || x->cpu_shares || x->cpu_quota_us || x->cpu_period_us ||
+           x->cpuset_cpus || x->cpuset_mems || x->pids_max;
 }
 
 static int plan_send(struct run *r, const struct step_plan *final, int remote, struct err *err)

@@ -40,6 +40,7 @@ struct step_mount {
     /* STEP_BIND, with what is mounted below it */
     const char *source; /* path, in our mount namespace; NULL: source_fd */
     int source_fd;      /* borrowed */
+    bool is_device;     /* a device node that is to open: all others open nothing */
     /* STEP_TMPFS */
     uint64_t size; /* bytes, 0: no limit of its own */
     /* STEP_TMPFS (0: 01777) and STEP_FILE (0: 0400) */
@@ -54,6 +55,17 @@ struct step_host {
     const char *name, *ip;
 };
 
+/* Who serves the step from our side while it runs, in the thread that waits in sandbox_run(): no
+ * callback may block. */
+struct pollfd;
+struct step_service {
+    void *arg;
+    /* Fills at most `room` entries; returns how many. */
+    size_t (*watch)(void *arg, struct pollfd *fds, size_t room);
+    /* After poll(2): the same entries, with what happened. */
+    void (*serve)(void *arg, const struct pollfd *fds, size_t n);
+};
+
 struct step_ulimit {
     const char *name;   /* as docker's --ulimit: "nofile", "nproc", ... */
     int64_t soft, hard; /* -1: unlimited */
@@ -65,7 +77,7 @@ struct step_resources {
     int64_t memory_swap;                   /* bytes of memory and swap together; -1: unlimited */
     uint64_t cpu_shares;                   /* 2 .. 262144; 1024 is the usual weight */
     int64_t cpu_quota_us;                  /* of each period */
-    uint64_t cpu_period_us;                /* 0: 100000 */
+    uint64_t cpu_period_us;                /* 0: 100000; alone: without a quota */
     const char *cpuset_cpus, *cpuset_mems; /* "0-3,7" */
     int64_t pids_max;
     const char *cgroup_parent; /* path below the hierarchy's root; NULL: "kiln" */
@@ -112,6 +124,8 @@ struct step_plan {
     const struct step_ulimit *ulimits;
     size_t n_ulimits;
     struct step_resources resources;
+    const struct step_service *services; /* at most LIMIT_STEP_SERVICES */
+    size_t n_services;
     int timeout_ms; /* 0: none */
     const struct cancel *cancel;
 
@@ -126,7 +140,8 @@ struct step_plan {
     bool has_terminal;
     uint16_t rows, columns; /* 0: 24, 80 */
     /* Each byte read from here is the number of a signal for the program; -1: none.  A signal
-     * handler may write(2) to the other end. */
+     * handler may write(2) to the other end.  With a terminal, SIGWINCH gives it the size of the
+     * one that stdout_fd is. */
     int signals_fd;
 };
 /* All zero but descriptors, which are -1. */
@@ -143,7 +158,7 @@ struct step_result {
 
 #define LIMIT_STEP_FILE ((size_t)1 << 20)  /* one STEP_FILE */
 #define LIMIT_STEP_PLAN ((size_t)32 << 20) /* args, env, files and all */
-enum { LIMIT_STEP_MOUNTS = 200, LIMIT_STEP_HOSTS = 2000 };
+enum { LIMIT_STEP_MOUNTS = 200, LIMIT_STEP_HOSTS = 2000, LIMIT_STEP_SERVICES = 8 };
 
 /* ---- the sandbox ---- */
 

@@ -4,6 +4,7 @@
  * is all there will be. */
 #include <errno.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/core/clock.h"
@@ -20,6 +21,14 @@ enum slot {
     SLOT_TERMINAL,
     SLOT_INPUT,
     N_SLOTS
+};
+enum { SERVICE_FDS = 64 }; /* of all services together */
+
+/* What poll(2) looks at: ours, then the services' in order. */
+struct slots {
+    struct pollfd fds[N_SLOTS + SERVICE_FDS];
+    size_t counts[LIMIT_STEP_SERVICES];
+    size_t n;
 };
 
 static void deliver(struct run *r, enum step_stream stream, struct span bytes)
@@ -65,13 +74,26 @@ static void kill_for(struct run *r, enum err_kind why)
     step_send(r, STEP_KILL, 0);
 }
 
+/* The kernel tells the program that its terminal has changed. */
+static void pass_size(struct run *r)
+{
+    struct winsize size;
+    if (r->terminal >= 0 && ioctl(r->plan->stdout_fd, TIOCGWINSZ, &size) == 0 &&
+        ioctl(r->terminal, TIOCSWINSZ, &size) < 0)
+        return; /* it has ended */
+}
+
 static void pass_signals(struct run *r)
 {
     unsigned char numbers[16];
     ssize_t n = read(r->plan->signals_fd, numbers, sizeof numbers);
     r->signals_have_ended = n == 0;
-    for (ssize_t i = 0; i < n; i++)
-        step_send(r, STEP_SIGNAL, numbers[i]);
+    for (ssize_t i = 0; i < n; i++) {
+        if (numbers[i] == SIGWINCH && r->plan->has_terminal)
+            pass_size(r);
+        else
+            step_send(r, STEP_SIGNAL, numbers[i]);
+    }
 }
 
 static void pass_input(struct run *r)
@@ -112,7 +134,26 @@ static int take_message(struct run *r, bool *is_end, struct err *err)
     return 0;
 }
 
-static void slots_set(const struct run *r, struct pollfd slots[N_SLOTS])
+static void services_set(const struct run *r, struct slots *s)
+{
+    for (size_t i = 0; i < r->plan->n_services; i++) {
+        const struct step_service *one = &r->plan->services[i];
+        s->counts[i] = one->watch(one->arg, s->fds + s->n, N_SLOTS + SERVICE_FDS - s->n);
+        s->n += s->counts[i];
+    }
+}
+
+static void services_serve(const struct run *r, const struct slots *s)
+{
+    const struct pollfd *at = s->fds + N_SLOTS;
+    for (size_t i = 0; i < r->plan->n_services; i++) {
+        const struct step_service *one = &r->plan->services[i];
+        one->serve(one->arg, at, s->counts[i]);
+        at += s->counts[i];
+    }
+}
+
+static void slots_set(const struct run *r, struct slots *s)
 {
     bool is_killed = r->killed_for != ERR_NONE || r->has_ended;
     bool takes_input = r->terminal >= 0 && !r->input_has_ended;
@@ -125,7 +166,9 @@ static void slots_set(const struct run *r, struct pollfd slots[N_SLOTS])
                                [SLOT_TERMINAL] = r->terminal,
                                [SLOT_INPUT] = takes_input ? r->plan->stdin_fd : -1 };
     for (size_t i = 0; i < N_SLOTS; i++)
-        slots[i] = (struct pollfd){ .fd = fds[i], .events = i == SLOT_LAUNCHER ? 0 : POLLIN };
+        s->fds[i] = (struct pollfd){ .fd = fds[i], .events = i == SLOT_LAUNCHER ? 0 : POLLIN };
+    s->n = N_SLOTS;
+    services_set(r, s);
 }
 
 static int time_left(const struct run *r, uint64_t end_ms)
@@ -136,7 +179,7 @@ static int time_left(const struct run *r, uint64_t end_ms)
     return now >= end_ms ? 0 : (int)(end_ms - now);
 }
 
-static int serve(struct run *r, const struct pollfd slots[N_SLOTS], bool *is_end, struct err *err)
+static int serve(struct run *r, const struct pollfd *slots, bool *is_end, struct err *err)
 {
     if (slots[SLOT_LAUNCHER].revents)
         return err_set(err, ERR_SYSTEM, "run the step: its launcher was killed");
@@ -161,14 +204,16 @@ int run_wait(struct run *r, struct err *err)
         clock_monotonic_ms() + (uint64_t)(r->plan->timeout_ms > 0 ? r->plan->timeout_ms : 0);
     bool is_end = false;
     while (!is_end) {
-        struct pollfd slots[N_SLOTS];
-        slots_set(r, slots);
-        int n = poll(slots, N_SLOTS, time_left(r, end_ms));
+        struct slots slots;
+        slots_set(r, &slots);
+        int n = poll(slots.fds, slots.n, time_left(r, end_ms));
         if (n < 0 && errno != EINTR)
             return err_sys(err, "wait for the step");
         if (n == 0)
             kill_for(r, ERR_TIMEOUT);
-        if (n > 0 && serve(r, slots, &is_end, err) < 0)
+        if (n > 0)
+            services_serve(r, &slots);
+        if (n > 0 && serve(r, slots.fds, &is_end, err) < 0)
             return -1;
     }
     read_rest(r, &r->streams[0], STEP_STDOUT);
