@@ -6,6 +6,7 @@
 
 #include "base/core/limits.h"
 #include "base/core/mem.h"
+#include "build/given.h"
 #include "build/internal.h"
 #include "image/store/lease.h"
 
@@ -32,7 +33,8 @@ struct run {
         struct part *items;
         size_t n, cap;
     } parts;
-    pthread_mutex_t lock; /* guards the counts and the excerpt */
+    unsigned not_applied; /* enum step_resource: limits that steps could not have */
+    pthread_mutex_t lock; /* guards the counts, not_applied and the excerpt */
 };
 
 static void run_clear(struct run *r)
@@ -71,35 +73,6 @@ static int read_platforms(struct run *r, struct err *err)
         *part = (struct part){ .run = r };
         if (platform_parse(span_of(*text), &part->platform, err))
             return err_wrap(err, "--platform %s", *text);
-    }
-    return 0;
-}
-
-static int read_network(const char *text, enum exec_network *out, struct err *err)
-{
-    *out = NETWORK_DEFAULT;
-    if (!text || strcmp(text, "default") == 0)
-        return 0;
-    if (strcmp(text, "host") == 0)
-        *out = NETWORK_HOST;
-    else if (strcmp(text, "none") == 0)
-        *out = NETWORK_NONE;
-    else
-        return err_set(err, ERR_INVALID, "--network %s: default, host or none is expected", text);
-    return 0;
-}
-
-/* "host:ip" or "host=ip". */
-static int read_hosts(const struct str_list *texts, struct arena *a, struct exec_host **out,
-                      struct err *err)
-{
-    *out = arena_alloc(a, (texts->n + 1) * sizeof **out);
-    for (size_t i = 0; i < texts->n; i++) {
-        const char *text = texts->items[i], *cut = strpbrk(text, "=:");
-        if (!cut || cut == text || !cut[1])
-            return err_set(err, ERR_INVALID, "--add-host %s: HOST:IP is expected", text);
-        (*out)[i] = (struct exec_host){ .host = arena_strndup(a, text, (size_t)(cut - text)),
-                                        .ip = arena_strdup(a, cut + 1) };
     }
     return 0;
 }
@@ -150,9 +123,14 @@ static int convert(struct run *r, struct part *part, struct err *err)
                                     .ignores_cache = q->ignores_cache,
                                     .no_cache_stages = strings_of(&q->no_cache_stages),
                                     .source_date_epoch = q->source_date_epoch,
-                                    .n_hosts = q->add_hosts.n };
+                                    .n_hosts = q->add_hosts.n,
+                                    .ulimits = q->ulimits,
+                                    .n_ulimits = q->n_ulimits,
+                                    .cgroup_parent = q->cgroup_parent,
+                                    .shm_size = q->shm_size };
     o.resolve_mode = q->pulls ? IMAGE_RESOLVE_PULL : IMAGE_RESOLVE_DEFAULT;
-    if (read_network(q->network, &o.network, err) || read_hosts(&q->add_hosts, arena, &hosts, err))
+    if (given_network(q->network, &o.network, err) ||
+        given_hosts(&q->add_hosts, arena, &hosts, err))
         return -1;
     o.hosts = hosts;
     int status = dockerfile_convert(buf_span(&r->recipe.text), &o, &host, &part->converted, err);
@@ -209,8 +187,14 @@ static int solve_part(void *arg, struct err *err)
                              .ids = e->ids,
                              .seal = export_seal_options(&r->host, &q->exports.items[0]),
                              .secrets = q->secrets,
-                             .n_secrets = q->n_secrets };
+                             .n_secrets = q->n_secrets,
+                             .ssh = q->ssh,
+                             .n_ssh = q->n_ssh,
+                             .resources = q->resources,
+                             .cdi_folders = getenv("KILN_CDI_FOLDERS") };
     list_contexts(r, arena, &o);
+    if (given_grants(q, e->is_root, arena, &o.grants, err))
+        return -1;
     AUTO(ops_free) struct ops *ops = ops_new(&o);
     AUTO(eager_free)
     struct eager *eager = eager_new(&r->host, &q->exports.items[0], part->converted.graph);
@@ -227,6 +211,9 @@ static int solve_part(void *arg, struct err *err)
     struct result *results[1] = { 0 };
     int status = solve(part->converted.graph, &solving, results, &failed, err);
     part->result = results[0];
+    pthread_mutex_lock(&r->lock);
+    r->not_applied |= ops_not_applied(ops);
+    pthread_mutex_unlock(&r->lock);
     if (status == 0)
         eager_wait(eager);
     else if (err->kind != ERR_CANCELED)
@@ -338,6 +325,7 @@ int build_run(struct engine *e, const struct build_request *q, const struct prog
     struct watcher watcher = { .progress = &r.progress };
     engine_watch(e, &watcher);
     int status = run_all(&r, err);
+    given_warn(r.not_applied, out);
     engine_watch(e, NULL);
     if (q->exports.n == 0)
         export_spec_clear(&as_image);

@@ -58,13 +58,24 @@ struct build_request {
     const char *source_date_epoch; /* text; NULL: none */
     const char *network;           /* default none host */
     struct str_list add_hosts;     /* host:ip */
+    const struct ssh_option *ssh;
+    size_t n_ssh;
+    struct str_list allows;          /* --allow: see entitlement_check() */
+    struct step_resources resources; /* of every step; texts borrowed */
+    const struct exec_ulimit *ulimits;
+    size_t n_ulimits;
+    int64_t shm_size;          /* bytes of /dev/shm; 0: the default */
+    const char *cgroup_parent; /* NULL: "kiln" */
 };
 void build_request_init(struct build_request *q);
 void build_request_clear(struct build_request *q);
 
+/* "network.host", "security.insecure", "device", "device=NAME"; else INVALID. */
+NODISCARD int entitlement_check(const char *text, struct err *err);
+
 struct build_warning {
     char *text;
-    int line;
+    int line; /* 0: of no line */
 };
 struct build_result {
     struct {

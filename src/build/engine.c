@@ -63,7 +63,8 @@ static void tell_moved(void *arg, const struct digest *blob, bool is_push, uint6
 
 static int enter_namespaces(struct engine *e, struct err *err)
 {
-    if (user_is_privileged())
+    e->is_root = user_is_privileged();
+    if (e->is_root)
         return mountns_enter(err) || id_map_current(&e->ids, err) ? -1 : 0;
     if (userns_enter(&e->ids, err)) {
         if (!*err->hint)

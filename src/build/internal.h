@@ -14,6 +14,7 @@ struct engine {
     struct sandbox *sandbox;
     struct cache *cache;
     struct id_map ids;
+    bool is_root;         /* of the machine, not of a user namespace made here */
     struct pool *pool;    /* of computing: as many threads as processors */
     struct pool *steps;   /* of waiting: steps and transfers */
     pthread_mutex_t lock; /* guards watcher */

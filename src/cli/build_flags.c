@@ -52,6 +52,31 @@ const struct flag build_flags[] = {
       COMPLETES_NOTHING },
     { "build-context", 0, FLAG_LIST, AT(build_context), "NAME=PLACE",
       "another context: a folder, docker-image://NAME", NULL, COMPLETES_FOLDER },
+    { "ssh", 0, FLAG_LIST, AT(ssh), "default|ID[=SOCKET|KEY,...]",
+      "agent or keys that RUN --mount=type=ssh may use", NULL, COMPLETES_NOTHING },
+    { "allow", 0, FLAG_LIST, AT(allow), "ENTITLEMENT",
+      "network.host, security.insecure, device[=NAME]: what RUN may ask for", NULL,
+      COMPLETES_NOTHING },
+    { "memory", 'm', FLAG_TEXT, AT(memory), "BYTES", "limit of each RUN step's memory", NULL,
+      COMPLETES_NOTHING },
+    { "memory-swap", 0, FLAG_TEXT, AT(memory_swap), "BYTES",
+      "limit of memory and swap together; -1: none for swap", NULL, COMPLETES_NOTHING },
+    { "cpu-shares", 'c', FLAG_TEXT, AT(cpu_shares), "N", "weight among others (usual: 1024)", NULL,
+      COMPLETES_NOTHING },
+    { "cpu-period", 0, FLAG_TEXT, AT(cpu_period), "MICROSECONDS", "period of --cpu-quota", NULL,
+      COMPLETES_NOTHING },
+    { "cpu-quota", 0, FLAG_TEXT, AT(cpu_quota), "MICROSECONDS",
+      "processor time of a RUN step in each period", NULL, COMPLETES_NOTHING },
+    { "cpuset-cpus", 0, FLAG_TEXT, AT(cpuset_cpus), "LIST", "processors to run on: 0-3,7", NULL,
+      COMPLETES_NOTHING },
+    { "cpuset-mems", 0, FLAG_TEXT, AT(cpuset_mems), "LIST", "memory nodes to use: 0-1", NULL,
+      COMPLETES_NOTHING },
+    { "shm-size", 0, FLAG_TEXT, AT(shm_size), "BYTES", "size of /dev/shm in RUN steps", NULL,
+      COMPLETES_NOTHING },
+    { "ulimit", 0, FLAG_LIST, AT(ulimit), "NAME=SOFT[:HARD]", "ulimit of RUN steps: nofile=1024",
+      NULL, COMPLETES_NOTHING },
+    { "cgroup-parent", 0, FLAG_TEXT, AT(cgroup_parent), "PATH", "cgroup of the RUN steps' own",
+      NULL, COMPLETES_NOTHING },
     { 0 },
 };
 
@@ -59,6 +84,11 @@ void build_call_clear(struct build_call *c)
 {
     build_request_clear(&c->request);
     vec_clear(&c->secrets);
+    vec_clear(&c->ssh);
+    vec_each (&c->ssh_paths, list)
+        free(*list);
+    vec_clear(&c->ssh_paths);
+    vec_clear(&c->ulimits);
     str_list_clear(&c->texts);
     buf_clear(&c->dockerfile);
     if (c->empty_context)
@@ -95,7 +125,7 @@ static void take_commas(const struct str_list *texts, struct str_list *out)
     }
 }
 
-static const char *keep(struct build_call *c, struct span text)
+const char *build_call_keep(struct build_call *c, struct span text)
 {
     str_list_take(&c->texts, span_dup(text));
     return c->texts.items[c->texts.n - 1];
@@ -111,11 +141,11 @@ static int take_secret(struct build_call *c, const char *text, struct err *err)
     while (rest.ptr) {
         struct span value = span_cut(&rest, ','), key = span_cut(&value, '=');
         if (span_is(key, "id"))
-            s.id = keep(c, value);
+            s.id = build_call_keep(c, value);
         else if (span_is(key, "src") || span_is(key, "source"))
-            source = keep(c, value);
+            source = build_call_keep(c, value);
         else if (span_is(key, "env"))
-            s.env = keep(c, value);
+            s.env = build_call_keep(c, value);
         else if (span_is(key, "type") && (span_is(value, "env") || span_is(value, "file")))
             is_env = span_is(value, "env");
         else
@@ -271,6 +301,17 @@ int build_call_make(const struct build_flags *f, const char *context, struct bui
     vec_each (&f->build_context, text)
         if (take_context(out, *text, err))
             return -1;
+    vec_each (&f->ssh, text)
+        if (build_take_ssh(out, *text, err))
+            return -1;
+    vec_each (&f->allow, text)
+        if (entitlement_check(*text, err))
+            return -1;
+    if (build_take_limits(f, out, err))
+        return -1;
+    str_list_copy(&q->allows, &f->allow);
+    q->ssh = out->ssh.items;
+    q->n_ssh = out->ssh.n;
     q->secrets = out->secrets.items;
     q->n_secrets = out->secrets.n;
     return take_place(f, context, out, err);

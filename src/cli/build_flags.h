@@ -4,8 +4,10 @@
 
 struct build_flags {
     struct str_list tag, build_arg, label, no_cache_filter, output, platform, secret, add_host,
-        build_context;
+        build_context, ssh, allow, ulimit;
     const char *file, *target, *progress, *iidfile, *metadata_file, *network;
+    const char *memory, *memory_swap, *cpu_shares, *cpu_period, *cpu_quota, *cpuset_cpus,
+        *cpuset_mems, *shm_size, *cgroup_parent;
     bool no_cache, cache_only, pull, push, load, quiet;
 };
 extern const struct flag build_flags[];
@@ -14,7 +16,10 @@ extern const struct flag build_flags[];
 struct build_call {
     struct build_request request;
     vec(struct secret_option) secrets;
-    struct str_list texts; /* that secrets point into */
+    vec(struct ssh_option) ssh;
+    vec(const char **) ssh_paths; /* one list for each of ssh; owned */
+    vec(struct exec_ulimit) ulimits;
+    struct str_list texts; /* that secrets and the like point into */
     struct buf dockerfile; /* from stdin */
     char *empty_context;   /* a folder made for a context that came as a Dockerfile; owned */
 };
@@ -22,6 +27,13 @@ struct build_call {
 NODISCARD int build_call_make(const struct build_flags *f, const char *context,
                               struct build_call *out, struct err *err);
 void build_call_clear(struct build_call *c);
+/* A copy that lives as long as the call. */
+const char *build_call_keep(struct build_call *c, struct span text);
+
+/* build_limits.c: --memory and all like it, and --ulimit, as docker reads them.  Fails: INVALID. */
+NODISCARD int build_take_limits(const struct build_flags *f, struct build_call *c, struct err *err);
+/* build_ssh.c: default|ID[=SOCKET|KEY[,KEY]].  Fails: INVALID. */
+NODISCARD int build_take_ssh(struct build_call *c, const char *text, struct err *err);
 
 /* build_report.c: --iidfile and --metadata-file, as buildx writes them; the summary. */
 NODISCARD int build_write_files(const struct build_flags *f, const struct build_request *q,

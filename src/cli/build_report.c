@@ -77,7 +77,10 @@ static void note_warnings(const struct build_result *r)
     if (r->warnings.n)
         note("\n %zu warning%s:", r->warnings.n, r->warnings.n > 1 ? "s" : "");
     vec_each (&r->warnings, w)
-        note(" - %s (line %d)", w->text, w->line);
+        if (w->line)
+            note(" - %s (line %d)", w->text, w->line);
+        else
+            note(" - %s", w->text);
 }
 
 static bool is_kept(const struct build_request *q)

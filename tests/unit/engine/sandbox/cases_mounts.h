@@ -1,4 +1,9 @@
 /* tests/unit/engine/sandbox/cases_mounts.h - mounts of a plan, and what they leave in the root. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+
 #include "step.h"
 
 /* Everything in the root with type, mode, size and the time of each folder's last change. */
@@ -54,6 +59,95 @@ TEST("folders and files of ours are bound, for writing or not")
     EXPECT_OK(step_run(&s), &s.err);
     EXPECT_STR(step_out(&s),
                "content\ncontent\nnew\nRead-only file system\nRead-only file system\n");
+    step_clear(&s);
+}
+
+TEST("an image's /dev that leads to a folder of the host masks nothing with files from there")
+{
+    struct step s;
+    const char *root = rootfs_make();
+    AUTO_FREE char *trap = below(root, "trap"), *dev = below(root, "dev");
+    make_dir(root, "trap", 0755);
+    write_text(root, "trap/null", "of the host\n", 0644);
+    if (rmdir(dev) < 0 && errno != ENOENT)
+        abort();
+    if (symlink(trap, dev) < 0)
+        abort();
+    step_init(&s, root, "cat /proc/keys /proc/timer_list 2>&1; test -c /dev/null && echo own");
+    EXPECT_OK(step_run(&s), &s.err);
+    EXPECT_STR(step_out(&s), "own\n");
+    step_clear(&s);
+}
+
+/* Answers each line with the same one, as a service of the step's. */
+struct echo {
+    int listener, client;
+};
+
+static size_t echo_watch(void *arg, struct pollfd *fds, size_t room)
+{
+    struct echo *e = arg;
+    if (room < 1)
+        return 0;
+    fds[0] = (struct pollfd){ .fd = e->client >= 0 ? e->client : e->listener, .events = POLLIN };
+    return 1;
+}
+
+static void echo_serve(void *arg, const struct pollfd *fds, size_t n)
+{
+    struct echo *e = arg;
+    char bytes[100];
+    if (n < 1 || !fds[0].revents)
+        return;
+    if (e->client < 0) {
+        e->client = accept4(e->listener, NULL, NULL, SOCK_CLOEXEC);
+        return;
+    }
+    ssize_t got = read(e->client, bytes, sizeof bytes);
+    if (got > 0 && write(e->client, bytes, (size_t)got) == got)
+        return;
+    close(e->client);
+    e->client = -1;
+}
+
+TEST("a service answers the step while it runs")
+{
+    struct step s;
+    const char *root = rootfs_make();
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t size = sizeof at;
+    struct echo e = { .listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), .client = -1 };
+    if (bind(e.listener, (struct sockaddr *)&at, size) < 0 || listen(e.listener, 1) < 0 ||
+        getsockname(e.listener, (struct sockaddr *)&at, &size) < 0)
+        abort();
+    AUTO_FREE char *script =
+        xasprintf("echo hello | nc -w 5 127.0.0.1 %d", (int)ntohs(at.sin_port));
+    const struct step_service service = { .arg = &e, .watch = echo_watch, .serve = echo_serve };
+    step_init(&s, root, script);
+    s.plan.services = &service;
+    s.plan.n_services = 1;
+    EXPECT_OK(step_run(&s), &s.err);
+    EXPECT_STR(step_out(&s), "hello\n");
+    s.plan.n_services = LIMIT_STEP_SERVICES + 1;
+    EXPECT_ERR(step_run(&s), &s.err, ERR_LIMIT);
+    step_clear(&s);
+    close(e.listener);
+}
+
+TEST("a device is bound and opens, where any other node opens nothing")
+{
+    struct step s;
+    const char *root = rootfs_make();
+    const struct step_mount mounts[] = {
+        { .type = STEP_BIND, .dest = "/dev/device", .source = "/dev/zero", .is_device = true },
+        { .type = STEP_BIND, .dest = "/plain", .source = "/dev/zero" },
+    };
+    step_init(&s, root,
+              "head -c 2 /dev/device | od -An -tx1; cat /plain 2>&1 | grep -o 'Permission denied'");
+    s.plan.mounts = mounts;
+    s.plan.n_mounts = 2;
+    EXPECT_OK(step_run(&s), &s.err);
+    EXPECT_STR(step_out(&s), " 00 00\nPermission denied\n");
     step_clear(&s);
 }
 

@@ -1,0 +1,132 @@
+/* build/given.c - see given.h.
+ *
+ * Spec: buildx "--allow", "--add-host", "--network"; docker's warnings about limits. */
+#include "build/given.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "base/core/mem.h"
+
+int given_network(const char *text, enum exec_network *out, struct err *err)
+{
+    *out = NETWORK_DEFAULT;
+    if (!text || strcmp(text, "default") == 0)
+        return 0;
+    if (strcmp(text, "host") == 0)
+        *out = NETWORK_HOST;
+    else if (strcmp(text, "none") == 0)
+        *out = NETWORK_NONE;
+    else
+        return err_set(err, ERR_INVALID, "--network %s: default, host or none is expected", text);
+    return 0;
+}
+
+/* "[::1]" loses its brackets. */
+static int read_ip(struct span text, struct arena *a, const char **out, struct err *err)
+{
+    char bytes[sizeof(struct in6_addr)];
+    if (span_is(text, "host-gateway")) /* steps share this machine's network */
+        text = SPAN("127.0.0.1");
+    if (span_starts(text, "[") && span_ends(text, "]"))
+        text = span_skip(span_first(text, text.len - 1), 1);
+    const char *ip = arena_strndup(a, text.ptr, text.len);
+    if (inet_pton(AF_INET, ip, bytes) != 1 && inet_pton(AF_INET6, ip, bytes) != 1)
+        return err_set(err, ERR_INVALID, "\"%s\" is no IP address", ip);
+    *out = ip;
+    return 0;
+}
+
+int given_hosts(const struct str_list *texts, struct arena *a, struct exec_host **out,
+                struct err *err)
+{
+    *out = arena_alloc(a, (texts->n + 1) * sizeof **out);
+    for (size_t i = 0; i < texts->n; i++) {
+        const char *text = texts->items[i], *cut = strpbrk(text, "=:");
+        if (!cut || cut == text || !cut[1])
+            return err_set(err, ERR_INVALID, "--add-host %s: HOST:IP is expected", text);
+        (*out)[i].host = arena_strndup(a, text, (size_t)(cut - text));
+        if (read_ip(span_of(cut + 1), a, &(*out)[i].ip, err))
+            return err_wrap(err, "--add-host %s", text);
+    }
+    return 0;
+}
+
+/* ---- entitlements ---- */
+
+enum entitlement { NETWORK_HOST_ALLOWED, INSECURE_ALLOWED, DEVICE_ALLOWED };
+
+static int read_entitlement(const char *text, enum entitlement *out, const char **device,
+                            struct err *err)
+{
+    *device = NULL;
+    if (strcmp(text, "network.host") == 0)
+        *out = NETWORK_HOST_ALLOWED;
+    else if (strcmp(text, "security.insecure") == 0)
+        *out = INSECURE_ALLOWED;
+    else if (strcmp(text, "device") == 0 || strncmp(text, "device=", 7) == 0)
+        *out = DEVICE_ALLOWED;
+    else {
+        err_set(err, ERR_INVALID, "--allow: unknown entitlement %s", text);
+        return err_hint(err, "there are network.host, security.insecure, device, device=NAME");
+    }
+    if (*out == DEVICE_ALLOWED && text[6] == '=')
+        *device = text + 7;
+    return 0;
+}
+
+int entitlement_check(const char *text, struct err *err)
+{
+    enum entitlement ignored;
+    const char *device;
+    return read_entitlement(text, &ignored, &device, err);
+}
+
+int given_grants(const struct build_request *q, bool is_root, struct arena *a,
+                 struct ops_grants *out, struct err *err)
+{
+    const char **devices = arena_alloc(a, (q->allows.n + 1) * sizeof *devices);
+    enum exec_network network;
+    if (given_network(q->network, &network, err))
+        return -1;
+    *out = (struct ops_grants){ .devices = devices, .has_network_host = network == NETWORK_HOST };
+    vec_each (&q->allows, text) {
+        enum entitlement what;
+        const char *device;
+        if (read_entitlement(*text, &what, &device, err))
+            return -1;
+        out->has_network_host |= what == NETWORK_HOST_ALLOWED;
+        out->has_security_insecure |= what == INSECURE_ALLOWED;
+        out->has_every_device |= what == DEVICE_ALLOWED && !device;
+        if (device)
+            devices[out->n_devices++] = device;
+    }
+    if (!out->has_security_insecure || is_root)
+        return 0;
+    err_set(err, ERR_DENIED,
+            "granting entitlement security.insecure is not allowed: kiln is not root here");
+    return err_hint(err, "a step cannot get more than kiln has: run kiln as root of the machine "
+                         "(a privileged Pod), or build without RUN --security=insecure");
+}
+
+/* ---- limits ---- */
+
+static const struct {
+    unsigned resource;
+    const char *text;
+} warnings[] = {
+    { STEP_MEMORY, "memory" },         { STEP_SWAP, "swap" },
+    { STEP_CPU_SHARES, "CPU shares" }, { STEP_CPU_QUOTA, "a CPU quota" },
+    { STEP_CPUSET, "cpusets" },        { STEP_PIDS, "processes" },
+};
+
+void given_warn(unsigned not_applied, struct build_result *out)
+{
+    for (size_t i = 0; i < sizeof warnings / sizeof *warnings; i++)
+        if (not_applied & warnings[i].resource)
+            *vec_push(&out->warnings) = (struct build_warning){
+                .text = xasprintf("LimitDiscarded: this place has no writable cgroup for a limit "
+                                  "of %s; steps ran without it",
+                                  warnings[i].text)
+            };
+}

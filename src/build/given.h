@@ -1,0 +1,19 @@
+/* build/given.h - what a build is given from outside, as the engine wants it: networks, hosts,
+ * entitlements, limits.
+ *
+ * Threads: no state. */
+#pragma once
+#include "build/build.h"
+#include "frontend/dockerfile/convert.h"
+
+/* "default", "host", "none"; NULL: default. */
+NODISCARD int given_network(const char *text, enum exec_network *out, struct err *err);
+/* "host:ip" or "host=ip"; "host-gateway" is this machine as a step reaches it. */
+NODISCARD int given_hosts(const struct str_list *texts, struct arena *a, struct exec_host **out,
+                          struct err *err);
+/* The request's entitlements and --network.  Fails: INVALID; DENIED when this place cannot grant
+ * one. */
+NODISCARD int given_grants(const struct build_request *q, bool is_root, struct arena *a,
+                           struct ops_grants *out, struct err *err);
+/* One sentence for each limit that some step could not have: bits of enum step_resource. */
+void given_warn(unsigned not_applied, struct build_result *out);
