@@ -270,7 +270,7 @@ FROM base
 RUN ulimit -n && ulimit -Hn && df -k /dev/shm | tail -n 1 && cat /etc/hosts
 DOCKERFILE
     run --separate-stderr kiln build --progress plain --ulimit nofile=123:456 --shm-size 3m \
-        --add-host gw:host-gateway --add-host six=[::1] ctx
+        --add-host gw:host-gateway --add-host 'six=[::1]' ctx
     [ "$status" = 0 ]
     [[ "$stderr" == *" 123"* && "$stderr" == *" 456"* && "$stderr" == *" 3072 "* ]]
     [[ "$stderr" == *127.0.0.1*gw* && "$stderr" == *"::1"*six* ]]
