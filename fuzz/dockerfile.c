@@ -74,7 +74,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int n_lines = 1;
     for (size_t i = 0; i < size; i++)
         n_lines += data[i] == '\n';
-    directives_find_syntax(text, a);
+    struct source_lines line;
+    directives_find_syntax(text, a, &line);
     if (dockerfile_parse(text, "D", &df, &where, &err) == 0) {
         use_dockerfile(df, n_lines);
         return 0;

@@ -59,21 +59,6 @@ static int no_such_image(struct converter *c, const char *name, struct err *err)
     return did_you_mean(err, name, names, n, true);
 }
 
-/* An image for another machine than the one asked for: it may have been the only one. */
-static void check_platform(struct converter *c, const struct build_stage *s, const char *written,
-                           const struct platform *have)
-{
-    const struct platform *want = platform_of(c, s);
-    if (!have->is_set || !s->parsed ||
-        (strcmp(have->os, want->os) == 0 && strcmp(have->architecture, want->architecture) == 0))
-        return;
-    warn_at(c, "InvalidBaseImagePlatform", s->where,
-            arena_printf(c->arena,
-                         "Base image %s was pulled with platform \"%s\", expected \"%s\" for "
-                         "current build",
-                         written, platform_text(have).s, platform_text(want).s));
-}
-
 static void keep_image(struct converter *c, const char *name, const struct platform *p,
                        struct image_meta *meta)
 {
@@ -81,6 +66,17 @@ static void keep_image(struct converter *c, const char *name, const struct platf
     *image = (struct resolved_image){ .name = name, .platform = *p, .meta = *meta };
     *meta = (struct image_meta){ 0 };
     *vec_push(&c->images) = image;
+}
+
+/* An image of which nothing is known, in place of one that could not be resolved. */
+static void guess_image(struct converter *c, struct build_stage *s)
+{
+    struct image_meta meta = { 0 };
+    const struct platform *p = platform_of(c, s);
+    image_config_init(&meta.config, p);
+    keep_image(c, arena_strdup(c->arena, s->base_name), p, &meta);
+    s->image = c->images.items[c->images.n - 1];
+    s->is_guess = true;
 }
 
 /* `written` is how the Dockerfile calls it. */
@@ -104,7 +100,7 @@ static int resolve_image(struct converter *c, struct build_stage *s, const char 
     }
     if (c->host->resolve_image(c->host->arg, &ref, p, c->o->resolve_mode, &meta, err))
         return no_such_image(c, written, err);
-    check_platform(c, s, written, &meta.config.platform);
+    check_base_platform(c, s, written, &meta.config.platform);
     keep_image(c, arena_strdup(c->arena, text), p, &meta);
     s->image = c->images.items[c->images.n - 1];
     return 0;
@@ -196,7 +192,16 @@ int base_resolve(struct converter *c, struct build_stage *s, struct err *err)
         return 0;
     const char *text =
         s->parsed ? s->parsed->text : arena_printf(c->arena, "--from=%s", s->base_name);
-    return blame(c, s->where, text, err);
+    bool is_image = s->base_type == BASE_IMAGE && !s->image;
+    blame(c, s->where, text, err);
+    if (!is_image || !c->unknown || err->kind == ERR_CANCELED)
+        return -1;
+    if (!c->unknown->is_set)
+        *c->unknown = (struct unknown){ true, *err, s->where };
+    c->result->where = (struct source_lines){ 0 };
+    err_clear(err);
+    guess_image(c, s);
+    return 0;
 }
 
 /* --- the source of a context --- */
@@ -410,6 +415,7 @@ static void begin_on_stage(struct build_stage *s)
     st->cwd = base->cwd;
     st->user = base->user;
     st->has_workdir = base->has_workdir;
+    st->is_guess = base->is_guess;
 }
 
 static int begin_on_root(struct converter *c, struct build_stage *s, struct err *err)
@@ -418,6 +424,7 @@ static int begin_on_root(struct converter *c, struct build_stage *s, struct err 
     st->platform = *platform_of(c, s);
     st->cwd = "/";
     st->user = "";
+    st->is_guess = s->is_guess;
     if (s->base_type == BASE_IMAGE) {
         config_of_image(&st->config, &s->image->meta.config);
         return image_edge(c, s, &st->root, err);

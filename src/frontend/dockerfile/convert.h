@@ -96,10 +96,10 @@ struct dockerfile_result {
 };
 void dockerfile_result_clear(struct dockerfile_result *r);
 
-/* Converts `text`.  On failure only out->where is filled and err->text begins with "NAME:LINE: "
- * (without the line where none is at fault).  The result must be cleared in both cases.  Fails:
- * INVALID (the Dockerfile, an option), NOT_FOUND (target, an image), UNSUPPORTED naming what is not
- * there yet, LIMIT, and as the host does. */
+/* Converts `text`.  On failure only where, warnings and arena of *out are filled and err->text
+ * begins with "NAME:LINE: " (without the line where none is at fault).  The result must be cleared
+ * in both cases.  Fails: INVALID (the Dockerfile, an option), NOT_FOUND (target, an image),
+ * UNSUPPORTED naming what is not there yet, LIMIT, and as the host does. */
 NODISCARD int dockerfile_convert(struct span text, const struct dockerfile_options *o,
                                  const struct frontend_host *host, struct dockerfile_result *out,
                                  struct err *err);

@@ -2,6 +2,8 @@
  * graph) share.
  *
  * convert.c      the whole: options, two passes, result
+ * globals.c      what is known before the first stage: arguments, platforms, time
+ * lint_values.c  build checks of stages and values
  * stages.c       stages, which of them are needed, what they depend on, ONBUILD triggers
  * base.c         what a stage begins with: image, named context, scratch; a context's source
  * dispatch.c     one instruction: expansion, names of steps, history
@@ -54,6 +56,14 @@ struct arg_values {
     size_t n, cap;
 };
 
+/* An ARG above the first FROM. */
+struct global_arg {
+    const struct arg *arg;
+    struct source_lines where;
+    const char *value;   /* NULL: none */
+    struct strings used; /* by its default */
+};
+
 /* A stage while its instructions are converted. */
 struct stage_state {
     bool is_done;
@@ -66,6 +76,9 @@ struct stage_state {
     size_t step_index; /* of the last step that was named */
     bool has_cmd;      /* a CMD of this stage */
     bool has_workdir;  /* a WORKDIR of this file */
+    bool is_guess;     /* stands on an image that is not known: its environment is not all here */
+    /* Where the last of its kind was in this stage, { 0, 0 } before. */
+    struct source_lines last_cmd, last_entrypoint, last_healthcheck;
 };
 
 struct build_stage;
@@ -84,6 +97,7 @@ struct build_stage {
     const char *name;           /* "" when it has none */
     const char *label;          /* in names of steps: "build", "stage-1", or "" */
     const char *base_name;      /* after expansion */
+    struct strings base_args, platform_args; /* variables in FROM */
     struct source_lines where;
     struct platform platform; /* of --platform; is_set false: none */
     enum base_type base_type;
@@ -94,6 +108,7 @@ struct build_stage {
     bool is_replaced;        /* a named context stands in for it: no instruction counts */
     const char *replacement, *replacement_key; /* that context's value and name */
     bool is_reachable, is_resolved, ignores_cache;
+    bool is_guess; /* `image` could not be resolved and is taken as empty */
     enum { VISIT_NONE, VISIT_UNDER_WAY, VISIT_DONE } visit;
     size_t n_steps_named; /* "5" of "[2/5]" */
     vec(struct step) steps;
@@ -110,6 +125,8 @@ struct converter {
     const char *file_name;
     struct span text;
     struct env globals;
+    struct env default_globals; /* as they were without build arguments */
+    vec(struct global_arg) global_args;
     struct platform build_platform, target_platform;
     const char *created; /* of history; NULL: not known */
     struct exec_proxy proxy;
@@ -120,6 +137,11 @@ struct converter {
     vec(struct context *) contexts;      /* owned; named ones in use */
     vec(struct resolved_image *) images; /* owned, each for one platform */
     struct warning_list warnings;
+    size_t n_early_warnings; /* from before the passes */
+    /* Questions other than a build, see check.h and outline.h. */
+    bool wants_all_stages;   /* not only what the target needs */
+    struct unknown *unknown; /* NULL: an image that cannot be resolved is an error; else goes on */
+    struct capture *capture; /* NULL: nobody asks */
     /* of one pass */
     bool is_last_pass;
     size_t n_bytes; /* what expansion and history made so far; see spend() */
@@ -134,11 +156,39 @@ int blame(struct converter *c, struct source_lines where, const char *text, stru
 /* Counts bytes that grow with values of variables: a few lines can multiply them.  Fails: LIMIT
  * above LIMIT_GRAPH_BYTES in one pass. */
 NODISCARD int spend(struct converter *c, size_t n, struct err *err);
-void warn_at(struct converter *c, const char *rule, struct source_lines where, const char *text);
+void warn_at(struct converter *c, enum check_rule_id rule, struct source_lines where,
+             const char *text);
 /* The build argument, NULL when it is not given. */
 const char *build_arg(const struct converter *c, const char *name);
 /* Like Go's path.Join("/", p): absolute and clean. */
 const char *rooted_path(const char *p, struct arena *a);
+
+/* The life of a converter: init, load (reads the text, prepares the stages), passes, clear.
+ * `result` is begun by init and borrowed. */
+void converter_init(struct converter *c, struct span text, const struct dockerfile_options *o,
+                    const struct frontend_host *host, struct dockerfile_result *result);
+NODISCARD int converter_load(struct converter *c, struct err *err);
+NODISCARD int converter_pass(struct converter *c, bool is_last, struct err *err);
+/* Puts warnings into the result: those of the file and ours that the user wants to hear, by line.
+ */
+void converter_keep_warnings(struct converter *c);
+/* Fails: INVALID when there are some and "check=error=true" says so. */
+NODISCARD int converter_fail_on_warnings(struct converter *c, struct err *err);
+void converter_clear(struct converter *c);
+
+/* globals.c */
+NODISCARD int globals_set(struct converter *c, struct err *err);
+
+/* lint_values.c: nothing fails here */
+
+/* FROM: names that no ARG declares; a platform that is always the same or said twice; a base name
+ * that no image can have when no build argument is given. */
+void check_from(struct converter *c, const struct stage *st, const struct shell_result *r);
+void check_from_platform(struct converter *c, const struct stage *st, const struct shell_result *r);
+void check_from_default(struct converter *c, const struct stage *st);
+/* The image came for another machine than the one asked for. */
+void check_base_platform(struct converter *c, const struct build_stage *s, const char *image,
+                         const struct platform *have);
 
 /* stages.c */
 
@@ -150,7 +200,14 @@ void stage_uses_path(struct build_stage *s, const char *path);
 
 /* base.c */
 
-/* Finds out what the stage begins with: asks the host.  Fails with the place told. */
+/* An image that could not be resolved, the first of them. */
+struct unknown {
+    bool is_set;
+    struct err why;
+    struct source_lines where;
+};
+/* Finds out what the stage begins with: asks the host.  Fails with the place told; where an unknown
+ * image is no error, it is taken as empty and told in c->unknown. */
 NODISCARD int base_resolve(struct converter *c, struct build_stage *s, struct err *err);
 /* Looks for a named context that replaces the stage of this name. */
 void base_replace(struct converter *c, struct build_stage *s);
@@ -177,6 +234,16 @@ struct dispatch {
     const struct instruction *in;
     struct arena *arena;
 };
+/* lint_values.c again */
+void check_unset(struct dispatch *d, const struct shell_result *r);
+void check_secret(struct dispatch *d, const char *name);        /* of an ARG or ENV */
+void check_once(struct dispatch *d, struct source_lines *last); /* CMD, ENTRYPOINT, HEALTHCHECK */
+void check_shell_form(struct dispatch *d);
+void check_workdir(struct dispatch *d, const char *path);
+void check_port(struct dispatch *d, const char *text, bool is_lower, bool has_address);
+/* A file that the ignore rules keep out of the main context, whose rules are read. */
+void check_ignored(struct dispatch *d, const char *path);
+
 /* Converts one step.  Fails with the place told. */
 NODISCARD int dispatch_step(struct converter *c, struct build_stage *s, const struct step *step,
                             struct err *err);

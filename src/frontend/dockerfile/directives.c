@@ -95,12 +95,12 @@ int directives_parse_check(const char *value, struct arena *a, struct directives
     return 0;
 }
 
-bool directives_skips(const struct directives *d, const char *rule, bool is_experimental)
+bool directives_skips(const struct directives *d, const struct check_rule *rule)
 {
     const struct strings *skipped = &d->skipped_checks, *asked = &d->experimental_checks;
-    if (strings_have(skipped, "all") || strings_have(skipped, rule))
-        return true;
-    return is_experimental && !strings_have(asked, "all") && !strings_have(asked, rule);
+    if (rule->is_experimental)
+        return !strings_have(asked, "all") && !strings_have(asked, rule->name);
+    return strings_have(skipped, "all") || strings_have(skipped, rule->name);
 }
 
 static int set_directive(const char *key, struct span value, struct arena *a,
@@ -120,8 +120,12 @@ int directives_parse(struct span text, struct arena *a, struct directives *out,
 {
     static const char *const known[] = { "syntax", "escape", "check" };
     *out = (struct directives){ .escape = '\\', .syntax = "", .syntax_args = "" };
-    bool seen[3] = { false };
     struct span rest = skip_byte_order_mark(text);
+    bool has_interpreter = span_starts(rest, "#!"), seen[3] = { false };
+    if (has_interpreter) {
+        (void)span_cut(&rest, '\n');
+        out->n_lines++;
+    }
     while (rest.len) {
         const char *key;
         struct span value;
@@ -137,6 +141,8 @@ int directives_parse(struct span text, struct arena *a, struct directives *out,
         if (seen[k])
             return err_set(err, ERR_INVALID, "only one %s parser directive can be used", key);
         seen[k] = true;
+        if (has_interpreter && strcmp(key, "escape") == 0)
+            continue; /* as BuildKit: syntax and check alone are looked for there */
         if (set_directive(key, value, a, out, err))
             return -1;
     }
@@ -144,10 +150,12 @@ int directives_parse(struct span text, struct arena *a, struct directives *out,
     return 0;
 }
 
-/* "syntax" among the directives written behind `comment`, NULL when there is none. */
-static const char *find_in_comments(struct span text, const char *comment, struct arena *a)
+/* "syntax" among the directives written behind `comment`, NULL when there is none.  *line is that
+ * of the first one, then that of what was found. */
+static const char *find_in_comments(struct span text, const char *comment, struct arena *a,
+                                    int *line)
 {
-    while (text.len) {
+    for (; text.len; ++*line) {
         const char *key, *syntax, *args;
         struct span value;
         if (!directive_split(span_cut(&text, '\n'), comment, a, &key, &value))
@@ -162,14 +170,18 @@ static const char *find_in_comments(struct span text, const char *comment, struc
     return NULL;
 }
 
-const char *directives_find_syntax(struct span text, struct arena *a)
+const char *directives_find_syntax(struct span text, struct arena *a, struct source_lines *where)
 {
     text = skip_byte_order_mark(text);
-    if (span_starts(text, "#!"))
+    int first = 1 + span_starts(text, "#!"), line = first;
+    if (first > 1)
         (void)span_cut(&text, '\n');
-    const char *found = find_in_comments(text, "#", a);
-    if (!found)
-        found = find_in_comments(text, "//", a);
+    const char *found = find_in_comments(text, "#", a, &line);
+    if (!found) {
+        line = first;
+        found = find_in_comments(text, "//", a, &line);
+    }
+    *where = (struct source_lines){ line, line };
     if (found)
         return found;
     struct err ignored = { 0 };
@@ -177,5 +189,6 @@ const char *directives_find_syntax(struct span text, struct arena *a)
     if (!span_starts(trim_blanks(text), "{") || json_parse(text, &object, &ignored))
         return "";
     const char *syntax = json_get_str(object, "syntax");
+    *where = (struct source_lines){ first, first };
     return syntax ? arena_strdup(a, syntax) : "";
 }

@@ -1,7 +1,8 @@
 /* frontend/dockerfile/directives.h - "# syntax=", "# escape=" and "# check=" at the top of a file.
  *
  * Directives stand before any other comment, blank line or instruction; the first line that is none
- * ends them.  Spec: dockerfile reference "Parser directives". */
+ * ends them.  A "#!" line may stand above them; "escape" is then a plain comment.  Spec: dockerfile
+ * reference "Parser directives". */
 #pragma once
 #include <stdbool.h>
 
@@ -9,6 +10,7 @@
 #include "base/core/err.h"
 #include "base/core/span.h"
 #include "engine/graph/op.h"
+#include "frontend/dockerfile/rules.h"
 #include "frontend/dockerfile/source.h"
 
 struct directives {
@@ -19,7 +21,7 @@ struct directives {
     struct strings skipped_checks; /* names of rules; "all" for every one */
     struct strings experimental_checks;
     bool fails_on_warnings; /* check=error=true */
-    int n_lines;            /* of the file that were directives */
+    int n_lines;            /* of the file that were directives, a "#!" line above them included */
 };
 
 /* Reads the directives at the start of `text` (behind a byte order mark).  *where tells the line of
@@ -31,8 +33,10 @@ NODISCARD int directives_parse(struct span text, struct arena *a, struct directi
  * "skip=A,B;error=true;experimental=X".  Fills the three check fields.  Fails: INVALID. */
 NODISCARD int directives_parse_check(const char *value, struct arena *a, struct directives *out,
                                      struct err *err);
-/* Whether the user does not want to hear of this rule (experimental ones must be asked for). */
-bool directives_skips(const struct directives *d, const char *rule, bool is_experimental);
-/* The frontend image that `text` asks for in any of the ways BuildKit knows: "# syntax=" (also
- * after a "#!" line), "// syntax=" or a JSON object with "syntax".  "" when none. */
-const char *directives_find_syntax(struct span text, struct arena *a);
+/* Whether the user does not want to hear of this rule.  Experimental ones must be asked for, and
+ * are then heard whatever is skipped. */
+bool directives_skips(const struct directives *d, const struct check_rule *rule);
+/* The front-end image that `text` asks for in any of the ways BuildKit knows: "# syntax=" (also
+ * after a "#!" line), "// syntax=" or a JSON object with "syntax"; *where is the line.  "" when
+ * none. */
+const char *directives_find_syntax(struct span text, struct arena *a, struct source_lines *where);

@@ -38,15 +38,6 @@ int dispatch_step(struct converter *c, struct build_stage *s, const struct step 
                  step->is_trigger ? arena_printf(c->arena, "ONBUILD %s", text) : text, err);
 }
 
-/* Whether an ARG of the stage declares it, with or without a value. */
-static bool is_declared(const struct build_stage *s, const char *name)
-{
-    vec_each (&s->state.args, arg)
-        if (strcmp(arg->name, name) == 0)
-            return true;
-    return false;
-}
-
 int expand(struct dispatch *d, const char *word, const char **out, struct err *err)
 {
     const struct shell_lex lex = {
@@ -57,10 +48,7 @@ int expand(struct dispatch *d, const char *word, const char **out, struct err *e
     struct shell_result r;
     if (shell_lex_word(&lex, word, d->arena, &r, err) || spend(d->c, strlen(r.text), err))
         return -1;
-    for (size_t i = 0; i < r.unset.n; i++)
-        if (!is_declared(d->stage, r.unset.items[i]))
-            warn_at(d->c, "UndefinedVar", d->step->where,
-                    arena_printf(d->arena, "Usage of undefined variable '$%s'", r.unset.items[i]));
+    check_unset(d, &r);
     *out = r.text;
     return 0;
 }

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/core/limits.h"
+#include "frontend/dockerfile/capture.h"
 #include "frontend/dockerfile/convert_internal.h"
 
 static struct image_config *config_of(struct dispatch *d)
@@ -78,6 +79,7 @@ int dispatch_env(struct dispatch *d, struct err *err)
     if (expand_pairs(d, &d->in->env, pairs, err))
         return -1;
     for (size_t i = 0; i < n; i++) {
+        check_secret(d, pairs[i].key);
         env_set(&d->stage->state.env, pairs[i].key, pairs[i].value);
         image_config_set_env(config_of(d), pairs[i].key, pairs[i].value);
         if (check_count(&d->stage->state, err))
@@ -118,8 +120,10 @@ int dispatch_arg(struct dispatch *d, struct err *err)
     for (size_t i = 0; i < d->in->args.n; i++) {
         const struct arg *arg = &d->in->args.items[i];
         const char *value;
+        check_secret(d, arg->name);
         if (arg_value(d, arg, &value, err))
             return -1;
+        capture_arg(d, arg, value);
         bool is_for_env = strcmp(arg->name, "BUILDKIT_SBOM_SCAN_CONTEXT") != 0 &&
                           strcmp(arg->name, "BUILDKIT_SBOM_SCAN_STAGE") != 0;
         if (value && is_for_env)
@@ -155,18 +159,14 @@ static struct strings command_args(struct dispatch *d)
     const struct command_line *line = &d->in->command;
     if (!line->is_shell)
         return line->args;
-    if (!config_of(d)->shell.n)
-        warn_at(d->c, "JSONArgsRecommended", d->step->where,
-                arena_printf(d->arena,
-                             "JSON arguments recommended for %s to prevent unintended behavior "
-                             "related to OS signals",
-                             instruction_type_name(d->in->type)));
+    check_shell_form(d);
     return with_shell(d->stage, &line->args, d->arena);
 }
 
 int dispatch_cmd(struct dispatch *d, struct err *err)
 {
     struct image_config *config = config_of(d);
+    check_once(d, &d->stage->state.last_cmd);
     struct strings args = command_args(d);
     list_replace(&config->cmd, &args);
     config->has_cmd = args.n > 0;
@@ -179,6 +179,7 @@ int dispatch_cmd(struct dispatch *d, struct err *err)
 int dispatch_entrypoint(struct dispatch *d, struct err *err)
 {
     struct image_config *config = config_of(d);
+    check_once(d, &d->stage->state.last_entrypoint);
     struct strings args = command_args(d);
     list_replace(&config->entrypoint, &args);
     config->has_entrypoint = args.n > 0;
@@ -301,17 +302,8 @@ static int read_port(struct dispatch *d, const char *text, struct text_list *out
         return err_set(err, ERR_INVALID, "invalid proto: %s", protocol);
     if (!port_range(number, &first, &last))
         return err_set(err, ERR_INVALID, "invalid containerPort: %s", number);
-    if (slash && strcmp(slash + 1, protocol) != 0 && slash[1])
-        warn_at(d->c, "ExposeProtoCasing", d->step->where,
-                arena_printf(d->arena,
-                             "Defined protocol '%s' in EXPOSE instruction should be lowercase",
-                             text));
-    if (colon)
-        warn_at(d->c, "ExposeInvalidFormat", d->step->where,
-                arena_printf(d->arena,
-                             "EXPOSE instruction should not define an IP address or host-port "
-                             "mapping, found '%s'",
-                             text));
+    bool is_lower = !slash || !slash[1] || strcmp(slash + 1, protocol) == 0;
+    check_port(d, text, is_lower, colon != NULL);
     for (uint64_t p = first; p <= last; p++)
         *vec_push(out) = arena_printf(d->arena, "%llu/%s", (unsigned long long)p, protocol);
     return 0;
@@ -388,6 +380,7 @@ int dispatch_healthcheck(struct dispatch *d, struct err *err)
     const struct health_probe *in = &d->in->healthcheck;
     struct image_config *config = config_of(d);
     struct arena *a = d->arena;
+    check_once(d, &d->stage->state.last_healthcheck);
     if (!config->healthcheck)
         config->healthcheck = xcalloc(1, sizeof *config->healthcheck);
     struct healthcheck *h = config->healthcheck;

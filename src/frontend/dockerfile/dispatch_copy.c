@@ -186,22 +186,6 @@ static const char *keep_parents(struct copying *w, const char *source, struct op
     return root;
 }
 
-/* Warns of a file that the ignore rules keep out of the context. */
-static int check_ignored(struct copying *w, const char *path, struct err *err)
-{
-    struct converter *c = w->d->c;
-    if (context_open(c, &c->main, err))
-        return -1;
-    if (strcmp(path, "/") == 0 || pattern_has_wildcard(path) ||
-        !pattern_list_excludes(c->main.ignore, path + 1, NULL))
-        return 0;
-    warn_at(c, "CopyIgnoredFile", w->d->step->where,
-            arena_printf(w->d->arena, "Attempting to %s file %s that is excluded by %s",
-                         w->is_add ? "Add" : "Copy", quoted(w->d->arena, path + 1),
-                         c->main.ignore_file));
-    return 0;
-}
-
 static int add_path(struct copying *w, const char *source, struct err *err)
 {
     struct dispatch *d = w->d;
@@ -213,8 +197,10 @@ static int add_path(struct copying *w, const char *source, struct err *err)
         act->from = w->from->state.root;
     } else {
         map_set(&d->c->main.paths, path, NULL);
-        if (check_ignored(w, path, err) || context_edge(d->c, &d->c->main, &act->from, err))
+        if (context_open(d->c, &d->c->main, err) ||
+            context_edge(d->c, &d->c->main, &act->from, err))
             return -1;
+        check_ignored(d, path);
     }
     act->src =
         d->in->copy.keeps_parents ? rooted_path(keep_parents(w, source, act), d->arena) : path;
@@ -251,6 +237,7 @@ static int add_document(struct copying *w, const struct heredoc *doc, struct err
     if (doc->expands &&
         (shell_lex_word(&lex, doc->content, d->arena, &r, err) || spend(d->c, strlen(r.text), err)))
         return err_wrap(err, "<<%s", doc->name);
+    check_unset(d, &r);
     const struct op_action mkfile = {
         .type = ACTION_MKFILE,
         .path = rooted_path(doc->name, d->arena),

@@ -3,6 +3,7 @@
  * Spec: dockerfile reference "RUN --mount".  Threads: a converter belongs to one thread. */
 #include <string.h>
 
+#include "frontend/dockerfile/capture.h"
 #include "frontend/dockerfile/convert_internal.h"
 
 static int expand_option(void *arg, const char *value, const char **out, struct err *err)
@@ -16,6 +17,7 @@ static void add_secret(struct dispatch *d, const struct run_mount *m, struct exe
     const char *slash = strrchr(m->target, '/');
     if (!id[0])
         id = slash ? slash + 1 : m->target;
+    capture_mount(d, OUTLINE_SECRET, id, m->is_required);
     if (m->env[0])
         *vec_push(&parts->secret_env) = (struct exec_secret_env){ id, m->env, !m->is_required };
     if (m->env[0] && !m->target[0])
@@ -39,12 +41,14 @@ static void add_ssh(struct dispatch *d, const struct run_mount *m, int number,
 {
     const char *dest =
         m->target[0] ? m->target : arena_printf(d->arena, "/run/buildkit/ssh_agent.%d", number);
+    const char *id = m->id[0] ? m->id : "default";
+    capture_mount(d, OUTLINE_SSH, id, m->is_required);
     if (!parts->ssh_socket)
         parts->ssh_socket = dest;
     *vec_push(&parts->mounts) = (struct op_mount){
         .type = MOUNT_SSH,
         .dest = dest,
-        .id = m->id[0] ? m->id : "default",
+        .id = id,
         .uid = m->uid,
         .gid = m->gid,
         .mode = m->has_mode ? m->mode : 0600,
@@ -121,8 +125,10 @@ static int add_files(struct dispatch *d, const struct run_mount *m, struct build
     };
     if (strcmp(target, "/") == 0)
         return err_set(err, ERR_INVALID, "invalid mount target \"/\"");
-    if (m->type == MOUNT_CACHE)
+    if (m->type == MOUNT_CACHE) {
         mount.id = cache_id(d, m);
+        capture_mount(d, OUTLINE_CACHE, m->id[0] ? m->id : target, false);
+    }
     if (mount_from(d, m, source, &mount, err))
         return -1;
     if (m->type != MOUNT_TMPFS && strcmp(path, "/") != 0)

@@ -61,17 +61,10 @@ static int make_workdir(struct dispatch *d, const char *path, struct err *err)
 
 int dispatch_workdir(struct dispatch *d, struct err *err)
 {
-    struct stage_state *st = &d->stage->state;
     const char *path;
     if (expand(d, d->in->workdir, &path, err))
         return -1;
-    if (!st->has_workdir && path[0] != '/')
-        warn_at(d->c, "WorkdirRelativePath", d->step->where,
-                arena_printf(d->arena,
-                             "Relative workdir %s can have unexpected results if the base image "
-                             "changes",
-                             quoted(d->arena, path)));
-    st->has_workdir = true;
+    check_workdir(d, path);
     path = workdir_set(d->stage, path, d->arena);
     bool has_layer = strcmp(path, "/") != 0;
     if (has_layer && make_workdir(d, path, err))
@@ -248,7 +241,7 @@ static struct op_exec exec_op(struct dispatch *d, const struct exec_parts *parts
         .env = run_env(d, parts),
         .cwd = d->stage->state.cwd,
         .user = d->stage->state.user,
-        .hostname = o->hostname,
+        .hostname = o->hostname ? o->hostname : build_arg(d->c, "BUILDKIT_SANDBOX_HOSTNAME"),
         .mounts = parts->mounts.items,
         .n_mounts = parts->mounts.n,
         .network = run->network == NETWORK_DEFAULT ? o->network : run->network,

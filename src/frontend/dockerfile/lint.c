@@ -1,8 +1,9 @@
-/* frontend/dockerfile/lint.c - the build checks that need neither environment nor base image.
+/* frontend/dockerfile/lint.c - the build checks that look at the text alone: they are made of every
+ * stage, whether it is built or not.
  *
  * Each check walks the instructions once; the list is sorted by line at the end.  Which of them the
- * user wants to hear is the caller's to ask of directives_skips().  Checks that depend on values
- * (UndefinedVar, WorkdirRelativePath, JSONArgsRecommended, ...) are the converter's.
+ * user wants to hear is the caller's to ask of directives_skips().  Checks of stages that are built
+ * and of values are in lint_values.c.
  *
  * Spec: docs.docker.com/reference/build-checks. */
 #include <stdlib.h>
@@ -16,9 +17,11 @@ struct linting {
     struct warning_list *out;
 };
 
-static void warn(struct linting *l, const char *rule, struct source_lines where, const char *text)
+static void warn(struct linting *l, enum check_rule_id rule, struct source_lines where,
+                 const char *text)
 {
-    *vec_push(l->out) = (struct dockerfile_warning){ .rule = rule, .text = text, .where = where };
+    *vec_push(l->out) =
+        (struct dockerfile_warning){ .rule = check_rules[rule].name, .text = text, .where = where };
 }
 
 static bool is_lower(const char *text)
@@ -31,20 +34,20 @@ static bool is_upper(const char *text)
     return text[strcspn(text, "abcdefghijklmnopqrstuvwxyz")] == '\0';
 }
 
-/* The majority of the file's instructions is what the others should look like. */
+/* The majority of the stages' instructions is what the others should look like. */
 static void check_casing(struct linting *l, const struct raw_dockerfile *raw)
 {
-    size_t n_lower = 0, n_upper = 0;
-    for (size_t i = 0; i < raw->n; i++) {
+    size_t n_lower = 0, n_upper = 0, first = l->df->n_global_args;
+    for (size_t i = first; i < raw->n; i++) {
         n_lower += is_lower(raw->items[i].name);
         n_upper += is_upper(raw->items[i].name);
     }
     bool wants_lower = n_lower > n_upper;
-    for (size_t i = 0; i < raw->n; i++) {
+    for (size_t i = first; i < raw->n; i++) {
         const char *name = raw->items[i].name;
         if (wants_lower ? is_lower(name) : is_upper(name))
             continue;
-        warn(l, "ConsistentInstructionCasing", raw->items[i].where,
+        warn(l, RULE_CONSISTENT_INSTRUCTION_CASING, raw->items[i].where,
              arena_printf(l->df->arena,
                           "Command '%s' should match the case of the command majority (%s)", name,
                           wants_lower ? "lowercase" : "uppercase"));
@@ -58,27 +61,23 @@ static void check_as_casing(struct linting *l, const struct raw_instruction *raw
     if (words.n != 3)
         return;
     const char *as = words.items[1];
-    if ((is_lower(as) && is_lower(raw->name)) || (is_upper(as) && is_upper(raw->name)))
+    bool is_mixed = !is_lower(raw->name) && !is_upper(raw->name);
+    if (is_mixed || (is_lower(raw->name) ? is_lower(as) : is_upper(as)))
         return;
-    warn(l, "FromAsCasing", raw->where,
+    warn(l, RULE_FROM_AS_CASING, raw->where,
          arena_printf(l->df->arena, "'%s' and '%s' keywords' casing do not match", as, raw->name));
 }
 
-static void check_stage(struct linting *l, size_t i)
+static void check_stage(struct linting *l, const struct stage *stage)
 {
     struct arena *a = l->df->arena;
-    const struct stage *stage = &l->df->stages[i];
-    if (stage->platform[0] && !strchr(stage->platform, '$'))
-        warn(l, "FromPlatformFlagConstDisallowed", stage->where,
-             arena_printf(a, "FROM --platform flag should not use constant value %s",
-                          quoted(a, stage->platform)));
     if (!stage->name[0])
         return;
     if (!is_lower(stage->written_name))
-        warn(l, "StageNameCasing", stage->where,
+        warn(l, RULE_STAGE_NAME_CASING, stage->where,
              arena_printf(a, "Stage name '%s' should be lowercase", stage->written_name));
     if (strcmp(stage->name, "scratch") == 0 || strcmp(stage->name, "context") == 0)
-        warn(l, "ReservedStageName", stage->where,
+        warn(l, RULE_RESERVED_STAGE_NAME, stage->where,
              arena_printf(a, "Stage name should not use the same name as reserved stage %s",
                           quoted(a, stage->name)));
 }
@@ -90,7 +89,7 @@ static void check_stage_names(struct linting *l)
     for (size_t i = 0; i < l->df->n_stages; i++) {
         const struct stage *stage = &l->df->stages[i];
         if (stage->name[0] && map_has(&seen, stage->name))
-            warn(l, "DuplicateStageName", stage->where,
+            warn(l, RULE_DUPLICATE_STAGE_NAME, stage->where,
                  arena_printf(a, "Duplicate stage name %s, stage names should be unique",
                               quoted(a, stage->name)));
         map_set(&seen, stage->name, NULL);
@@ -98,84 +97,55 @@ static void check_stage_names(struct linting *l)
     map_clear(&seen);
 }
 
-/* CMD, ENTRYPOINT and HEALTHCHECK: all but the last of a stage are for nothing. */
-static void check_repeated(struct linting *l, const struct stage *stage)
+/* A comment right above should describe one of `names`: "NAME what it is for". */
+static void check_description(struct linting *l, const char *instruction, const char *comment,
+                              struct source_lines where, const struct strings *names)
 {
-    static const enum instruction_type types[] = { INSTRUCTION_CMD, INSTRUCTION_ENTRYPOINT,
-                                                   INSTRUCTION_HEALTHCHECK };
-    for (size_t t = 0; t < 3; t++) {
-        const struct instruction *last = NULL;
-        for (size_t i = 0; i < stage->n_instructions; i++) {
-            const struct instruction *in = &stage->instructions[i];
-            if (in->type != types[t])
-                continue;
-            if (last)
-                warn(l, "MultipleInstructionsDisallowed", last->where,
-                     arena_printf(l->df->arena,
-                                  "Multiple %s instructions should not be used in the same stage "
-                                  "because only the last one will be used",
-                                  instruction_type_name(in->type)));
-            last = in;
-        }
-    }
-}
-
-/* Whether one of the words that make up `key` ("MY_API-TOKEN") is in `list`. */
-static bool has_token(const char *key, const char *const *list, size_t n)
-{
-    for (const char *p = key; *p;) {
-        size_t len = strcspn(p, "_-. ");
-        for (size_t i = 0; i < n; i++)
-            if (len == strlen(list[i]) && strncasecmp(p, list[i], len) == 0)
-                return true;
-        p += len;
-        p += strspn(p, "_-. ");
-    }
-    return false;
-}
-
-static void check_secret(struct linting *l, const struct instruction *in, const char *key)
-{
-    static const char *const secret[] = {
-        "apikey",   "auth",  "credential", "credentials", "key",
-        "password", "pword", "passwd",     "secret",      "token"
-    };
-    static const char *const allowed[] = { "public", "file", "version" };
-    if (!has_token(key, secret, sizeof secret / sizeof *secret) || has_token(key, allowed, 3))
+    const char *last = strrchr(comment, '\n'), *line = last ? last + 1 : comment;
+    struct span rest = span_of(line), word = span_cut(&rest, ' ');
+    if (!comment[0] || !names->n)
         return;
-    struct arena *a = l->df->arena;
-    warn(l, "SecretsUsedInArgOrEnv", in->where,
-         arena_printf(a, "Do not use ARG or ENV instructions for sensitive data (%s %s)",
-                      instruction_type_name(in->type), quoted(a, key)));
+    for (size_t i = 0; i < names->n; i++)
+        if (span_is(word, names->items[i]))
+            return;
+    warn(l, RULE_INVALID_DEFINITION_DESCRIPTION, where,
+         arena_printf(l->df->arena, "Comment for %s should follow the format: `# %s <description>`",
+                      instruction, names->n > 1 ? "<arg_key>" : names->items[0]));
+}
+
+static void check_args(struct linting *l, const struct instruction *in)
+{
+    const char **names = arena_alloc(l->df->arena, (in->args.n + 1) * sizeof *names);
+    for (size_t i = 0; i < in->args.n; i++)
+        names[i] = in->args.items[i].name;
+    const struct strings list = { names, in->args.n };
+    check_description(l, "ARG", in->comment, in->where, &list);
 }
 
 static void check_pairs(struct linting *l, const struct instruction *in,
                         const struct key_values *pairs)
 {
     const char *name = instruction_type_name(in->type);
-    for (size_t i = 0; i < pairs->n; i++) {
+    for (size_t i = 0; i < pairs->n; i++)
         if (pairs->items[i].is_legacy)
-            warn(l, "LegacyKeyValueFormat", in->where,
+            warn(l, RULE_LEGACY_KEY_VALUE_FORMAT, in->where,
                  arena_printf(l->df->arena,
                               "\"%s key=value\" should be used instead of legacy \"%s key value\" "
                               "format",
                               name, name));
-        if (in->type == INSTRUCTION_ENV)
-            check_secret(l, in, pairs->items[i].key);
-    }
 }
 
 static void check_instruction(struct linting *l, const struct instruction *in)
 {
     if (in->type == INSTRUCTION_MAINTAINER)
-        warn(l, "MaintainerDeprecated", in->where,
+        warn(l, RULE_MAINTAINER_DEPRECATED, in->where,
              "Maintainer instruction is deprecated in favor of using label");
     if (in->type == INSTRUCTION_ENV)
         check_pairs(l, in, &in->env);
     if (in->type == INSTRUCTION_LABEL)
         check_pairs(l, in, &in->labels);
-    for (size_t i = 0; in->type == INSTRUCTION_ARG && i < in->args.n; i++)
-        check_secret(l, in, in->args.items[i].name);
+    if (in->type == INSTRUCTION_ARG)
+        check_args(l, in);
 }
 
 static int by_line(const void *x, const void *y)
@@ -201,10 +171,12 @@ void lint_dockerfile(const struct raw_dockerfile *raw, const struct dockerfile *
         check_instruction(&l, &df->global_args[i]);
     check_stage_names(&l);
     for (size_t i = 0; i < df->n_stages; i++) {
-        check_stage(&l, i);
-        check_repeated(&l, &df->stages[i]);
-        for (size_t k = 0; k < df->stages[i].n_instructions; k++)
-            check_instruction(&l, &df->stages[i].instructions[k]);
+        const struct stage *stage = &df->stages[i];
+        const struct strings name = { &stage->name, stage->name[0] != '\0' };
+        check_stage(&l, stage);
+        check_description(&l, "FROM", stage->comment, stage->where, &name);
+        for (size_t k = 0; k < stage->n_instructions; k++)
+            check_instruction(&l, &stage->instructions[k]);
     }
     if (out->n)
         qsort(out->items, out->n, sizeof *out->items, by_line);

@@ -52,6 +52,8 @@ bool unsigned_parse(const char *text, int base, uint64_t max, uint64_t *out);
 /* "1h2m3.5s", "300ms", "0".  Fails: INVALID `time: invalid duration "x"`. */
 NODISCARD int duration_parse(const char *text, struct arena *a, int64_t *ns, struct err *err);
 bool ram_size_parse(const char *text, int64_t *bytes); /* "64m", "1.5GiB", "100" */
+/* The option that is nearly `word`; NULL when there is none, or one that is equal. */
+const char *nearest_word(const char *word, const char *const *options, size_t n, struct arena *a);
 /* Adds " (did you mean X?)" to the text and a hint when one of `options` is nearly `word`.
  * Returns -1. */
 int did_you_mean(struct err *err, const char *word, const char *const *options, size_t n,
@@ -157,7 +159,7 @@ void raw_instruction_of_line(struct span line, struct arena *a, struct raw_instr
 /* Whether the instruction may have heredocs: RUN, COPY, ADD, ONBUILD of these, not in JSON form. */
 bool raw_instruction_takes_heredocs(const struct raw_instruction *raw, struct arena *a);
 
-/* lint.c - the build checks that need no environment. */
+/* lint.c - the build checks of the text alone. */
 
 struct warning_list {
     struct dockerfile_warning *items; /* owned */

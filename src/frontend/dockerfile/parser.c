@@ -27,6 +27,7 @@ struct splitting {
     struct buf joined;
     struct buf comment; /* lines of comment right above */
     char escape;
+    int n_directive_lines; /* which are nobody's comment */
     vec(struct raw_instruction) items;
     struct warning_list warnings;
 };
@@ -101,7 +102,7 @@ static int join_lines(struct splitting *s, struct err *err)
 {
     struct cursor *c = &s->cursor;
     struct span line = trim_front(c->line);
-    int first_empty = 0, last_empty = 0;
+    bool has_empty = false;
     buf_reset(&s->joined);
     bool goes_on = trim_continuation(&line, s->escape), is_end = false;
     buf_put(&s->joined, line);
@@ -114,18 +115,17 @@ static int join_lines(struct splitting *s, struct err *err)
             continue;
         line = c->line;
         if (!trim_front(line).len) {
-            first_empty = first_empty ? first_empty : c->number;
-            last_empty = c->number;
+            has_empty = true;
             continue;
         }
         goes_on = trim_continuation(&line, s->escape);
         buf_put(&s->joined, line);
     }
-    if (first_empty)
+    if (has_empty) /* told, as BuildKit does, at the line that ends the instruction */
         *vec_push(&s->warnings) =
-            (struct dockerfile_warning){ .rule = "NoEmptyContinuation",
+            (struct dockerfile_warning){ .rule = check_rules[RULE_NO_EMPTY_CONTINUATION].name,
                                          .text = "Empty continuation line",
-                                         .where = { first_empty, last_empty } };
+                                         .where = { c->number, c->number } };
     return 0;
 }
 
@@ -235,6 +235,8 @@ static int read_lines(struct splitting *s, struct source_lines *where, struct er
         }
         if (is_end)
             return 0;
+        if (s->cursor.number <= s->n_directive_lines)
+            continue;
         if (is_comment(s->cursor.line))
             keep_comment(s, s->cursor.line);
         else if (!trim_front(s->cursor.line).len)
@@ -283,6 +285,7 @@ static int split_all(struct span text, struct arena *a, struct raw_dockerfile *o
         .cursor = { .rest = skip_byte_order_mark(text) },
         .arena = a,
         .escape = out->directives.escape,
+        .n_directive_lines = out->directives.n_lines,
     };
     buf_init(&s.joined, LIMIT_DOCKERFILE);
     buf_init(&s.comment, LIMIT_DOCKERFILE);

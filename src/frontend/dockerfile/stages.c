@@ -36,33 +36,28 @@ static struct build_stage *find_named(const struct converter *c, const char *nam
 }
 
 /* FROM's words know the global arguments alone. */
-static int expand_from(struct converter *c, const struct stage *st, const char *word,
-                       const char **out, struct err *err)
+static int expand_from(struct converter *c, const char *word, struct shell_result *out,
+                       struct err *err)
 {
     const struct shell_lex lex = { env_find, &c->globals, c->df->directives.escape, 0, 0, 0, 0 };
-    struct shell_result r;
-    if (shell_lex_word(&lex, word, c->arena, &r, err))
-        return -1;
-    for (size_t i = 0; i < r.unset.n; i++)
-        warn_at(c, "UndefinedArgInFrom", st->where,
-                arena_printf(c->arena, "FROM argument '%s' is not declared", r.unset.items[i]));
-    *out = r.text;
-    return 0;
+    return shell_lex_word(&lex, word, c->arena, out, err);
 }
 
 static int read_platform(struct converter *c, struct build_stage *s, struct err *err)
 {
     const struct stage *st = s->parsed;
-    const char *text;
+    struct shell_result r;
     if (!st->platform[0])
         return 0;
-    if (expand_from(c, st, st->platform, &text, err))
+    if (expand_from(c, st->platform, &r, err))
         return err_wrap(err, "failed to process arguments for platform %s", st->platform);
-    if (!text[0]) {
+    check_from_platform(c, st, &r);
+    s->platform_args = r.used;
+    if (!r.text[0]) {
         err_set(err, ERR_INVALID, "empty platform value from expression %s", st->platform);
         return err_hint(err, "declare the argument with ARG before the first FROM");
     }
-    if (platform_parse(span_of(text), &s->platform, err))
+    if (platform_parse(span_of(r.text), &s->platform, err))
         return err_wrap(err, "failed to parse platform %s", st->platform);
     return 0;
 }
@@ -95,8 +90,13 @@ static int read_stage(struct converter *c, size_t number, struct build_stage *s,
     const struct stage *st = &c->df->stages[number];
     *s = (struct build_stage){ .parsed = st, .name = st->name, .where = st->where };
     s->label = st->name[0] ? st->name : arena_printf(c->arena, "stage-%zu", number);
-    if (expand_from(c, st, st->base, &s->base_name, err))
+    struct shell_result r;
+    check_from_default(c, st);
+    if (expand_from(c, st->base, &r, err))
         return -1;
+    check_from(c, st, &r);
+    s->base_name = r.text;
+    s->base_args = r.used;
     if (!s->base_name[0]) {
         err_set(err, ERR_INVALID, "base name (%s) should not be blank", st->base);
         return err_hint(err, "declare the argument with a value before the first FROM, or pass it "
@@ -347,6 +347,8 @@ static int resolve_needed(struct converter *c, struct err *err)
         vec_each (&c->stages, s)
             (*s)->is_reachable = false;
         mark_reachable(c->target);
+        for (size_t i = 0; c->wants_all_stages && i < c->df->n_stages; i++)
+            mark_reachable(c->stages.items[i]);
         for (size_t i = 0; i < c->stages.n; i++) {
             struct build_stage *s = c->stages.items[i];
             if (!s->is_reachable || s->is_resolved)

@@ -213,6 +213,11 @@ static const char *find_nearest(const char *word, const char *const *options, si
     return match;
 }
 
+const char *nearest_word(const char *word, const char *const *options, size_t n, struct arena *a)
+{
+    return find_nearest(word, options, n, false, a);
+}
+
 int did_you_mean(struct err *err, const char *word, const char *const *options, size_t n,
                  bool ignores_case)
 {

@@ -190,8 +190,8 @@ static void conversion_clear(struct conversion *v)
     buf_clear(&v->calls);
 }
 
-/* Converts `text` with options given as lines. */
-static void conversion_run(struct conversion *v, struct span text, const char *options)
+/* Ready for a question, with options given as lines. */
+static void conversion_setup(struct conversion *v, const char *options)
 {
     conversion_init(v);
     AUTO_FREE char *copy = xstrdup(options);
@@ -211,8 +211,15 @@ static void conversion_run(struct conversion *v, struct span text, const char *o
     o->hosts = v->hosts;
     o->ulimits = v->ulimits;
     o->no_cache_stages = strings_of(&v->no_cache);
+}
+
+/* Converts `text`. */
+__attribute__((unused)) static void conversion_run(struct conversion *v, struct span text,
+                                                   const char *options)
+{
+    conversion_setup(v, options);
     const struct frontend_host host = { v, host_resolve, host_read };
-    v->has_failed = dockerfile_convert(text, o, &host, &v->result, &v->err) != 0;
+    v->has_failed = dockerfile_convert(text, &v->options, &host, &v->result, &v->err) != 0;
 }
 
 /* The graph as JSON whose vertices are numbered instead of named by digest. */

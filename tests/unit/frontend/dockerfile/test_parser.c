@@ -30,7 +30,7 @@ TEST("the raw level keeps what was written")
     EXPECT_INT(raw.items[1].where.last, 6);
     EXPECT_INT(raw.warnings.n, 1);
     EXPECT_STR(raw.warnings.items[0].rule, "NoEmptyContinuation");
-    EXPECT_INT(raw.warnings.items[0].where.first, 4);
+    EXPECT_INT(raw.warnings.items[0].where.first, 6);
 }
 
 TEST("flags lose their quotes and end at the first word that is none, or at --")
@@ -165,7 +165,7 @@ TEST("stray escapes at the end are forgiven, and one that is alone is no instruc
     } rows[] = {
         { "FROM a\nRUN b \\", "1-1 FROM base=\"a\"\n  2-2 RUN shell-form args=[\"b\"]\n" },
         { "FROM a\nRUN b\\\n\n\n", "1-1 FROM base=\"a\"\n  2-4 RUN shell-form args=[\"b\"]\n"
-                                   "warning 3-4 NoEmptyContinuation: Empty continuation line\n" },
+                                   "warning 4-4 NoEmptyContinuation: Empty continuation line\n" },
         { "FROM a\n\\\nRUN b\n", "1-1 FROM base=\"a\"\n  2-3 RUN shell-form args=[\"b\"]\n" },
         { "FROM a\nRUN \\\n  # x\n", "1-1 FROM base=\"a\"\n  2-3 RUN shell-form\n" },
         { "FROM a\n\\\n",
