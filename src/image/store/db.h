@@ -20,6 +20,10 @@ struct db;
 /* Fails: SYSTEM, CORRUPT (no SQLite file; the hint says what to do), LIMIT when somebody else keeps
  * it locked for 30 s. */
 NODISCARD int db_open(const char *path, bool is_readonly, struct db **out, struct err *err);
+/* Somebody else's data base, an open file that nobody changes: read-only, no journal is looked at,
+ * nothing in its schema is trusted or run.  Borrows fd until db_close().  Fails: CORRUPT, SYSTEM.
+ */
+NODISCARD int db_open_foreign(int fd, struct db **out, struct err *err);
 void db_close(struct db *db);
 DEFINE_AUTO(struct db, db_close)
 /* Runs statements that give no rows: the tables of a room, `CREATE TABLE IF NOT EXISTS ...`. */
