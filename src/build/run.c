@@ -127,6 +127,7 @@ static void make_plan(const struct run *r, struct step_plan *plan)
     plan->mounts = r->mounts;
     plan->n_mounts = q->n_volumes;
     plan->hostname = q->hostname;
+    plan->architecture = r->image->config.platform.architecture;
     plan->network = q->has_no_network ? STEP_NETWORK_NONE : STEP_NETWORK_HOST;
     plan->timeout_ms = q->timeout_ms;
     plan->stdin_fd = q->stdin_fd;

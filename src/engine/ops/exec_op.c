@@ -433,6 +433,8 @@ static int exec_run(void *arg, const struct op_run *run, struct err *err)
                        "no step can be run: this kiln was opened without a sandbox");
     if (exec_mounts_open(ops, run, &mounts, err) || make_plan(ops, e, mounts, &parts, &plan, err))
         return -1;
+    if (run->vertex->platform.is_set)
+        plan.architecture = run->vertex->platform.architecture;
     plan.cancel = run->cancel;
     plan.output = take_output;
     plan.output_arg = &log;

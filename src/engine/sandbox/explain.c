@@ -116,7 +116,8 @@ static int explain_denied(const char *path, struct err *err)
     return -1;
 }
 
-static int explain_format(const char *path, const struct head *h, struct err *err)
+static int explain_format(const char *path, const struct head *h, const char *no_emulator,
+                          struct err *err)
 {
     if (!is_elf(h)) {
         err_set(err, ERR_UNSUPPORTED, "start %s: neither a program nor a script with \"#!\"", path);
@@ -126,11 +127,13 @@ static int explain_format(const char *path, const struct head *h, struct err *er
     memcpy(&machine, h->bytes + offsetof(Elf64_Ehdr, e_machine), sizeof machine);
     err_set(err, ERR_UNSUPPORTED, "start %s: it is a program for %s, this machine is %s", path,
             machine_name(machine), OUR_MACHINE);
-    return err_hint(err, "build for this machine's platform, or register an emulator in "
-                         "binfmt_misc on the node");
+    return err_hint(err, "%s",
+                    *no_emulator ? no_emulator
+                                 : "say which platform the step is for (FROM --platform=...), or "
+                                   "register an emulator in binfmt_misc on the node");
 }
 
-int program_explain(const char *path, int code, struct err *err)
+int program_explain(const char *path, int code, const char *no_emulator, struct err *err)
 {
     struct head h;
     head_read(path, &h);
@@ -139,7 +142,7 @@ int program_explain(const char *path, int code, struct err *err)
     } else if (code == EACCES) {
         explain_denied(path, err);
     } else if (code == ENOEXEC) {
-        explain_format(path, &h, err);
+        explain_format(path, &h, no_emulator, err);
     } else {
         errno = code;
         err_sys(err, "start %s", path);

@@ -142,10 +142,12 @@ struct step_job {
     int socket;                         /* ours towards kiln */
     struct arena *arena;
     struct step_plan plan;
-    int root;     /* the mount of the root file system */
-    int null;     /* its /dev/null, for masking; -1 before */
-    int *sources; /* of the plan's mounts; -1 where there is none */
-    int terminal; /* the program's side; -1: none */
+    int root;              /* the mount of the root file system */
+    int null;              /* its /dev/null, for masking; -1 before */
+    int *sources;          /* of the plan's mounts; -1 where there is none */
+    int terminal;          /* the program's side; -1: none */
+    int emulator;          /* open, of plan.architecture; -1: none is needed or there */
+    char no_emulator[320]; /* why programs of plan.architecture cannot run, and the remedy; "" */
     unsigned not_applied;
 };
 
@@ -192,8 +194,13 @@ NODISCARD int caps_drop_bounding(struct err *err);
 NODISCARD int caps_keep_default(struct err *err);
 /* scope.c: no signal leaves the calling process and those it will make. */
 NODISCARD int signals_confine(struct err *err);
-/* Why execve() of `path` failed with the errno `code`. */
-int program_explain(const char *path, int code, struct err *err);
+/* Why execve() of `path` failed with the errno `code`; `no_emulator` as in the job. */
+int program_explain(const char *path, int code, const char *no_emulator, struct err *err);
+
+/* emulate.c: before the step's mount namespace, and, in the program's process, before it becomes
+ * what the program is to be. */
+void emulator_find(struct step_job *job);
+void emulator_enter(struct step_job *job);
 
 /* seccomp.c */
 NODISCARD int filter_install(struct err *err);

@@ -87,6 +87,7 @@ static int enter(struct step_job *job, struct err *err)
         cgroup_name(job->place, job->request, name, sizeof name);
         cgroup_enter(&job->place->cgroups, name, &p->resources, &job->not_applied);
     }
+    emulator_find(job);
     if (rootfs_collect(job, err) < 0)
         return -1;
     if (unshare(CLONE_NEWNS) < 0)

@@ -158,6 +158,7 @@ static void visit(struct wire *w, struct step_plan *p)
         FIELD(w, groups[i]);
     p->groups = groups;
     text(w, &p->hostname);
+    text(w, &p->architecture);
     visit_mounts(w, p);
     FIELD(w, p->network);
     FIELD(w, p->is_insecure);

@@ -172,9 +172,9 @@ static void execute(const char *path, const char **args, const char **env)
 }
 
 /* As execvp(3) looks for it, but without its shell for files that are no programs. */
-static int search(const char *name, const char *path, const char **args, const char **env,
-                  struct err *err)
+static int search(const struct step_job *job, const char **args, const char **env, struct err *err)
 {
+    const char *name = args[0], *path = find_path(&job->plan);
     struct span rest = span_of(path);
     do {
         struct span dir = span_cut(&rest, ':');
@@ -184,8 +184,8 @@ static int search(const char *name, const char *path, const char **args, const c
             continue;
         execute(file, args, env);
         if (errno != EACCES || access(file, X_OK) == 0)
-            return program_explain(file, errno, err);
-        program_explain(file, EACCES, err); /* unless another one is found */
+            return program_explain(file, errno, job->no_emulator, err);
+        program_explain(file, EACCES, NULL, err); /* unless another one is found */
     } while (rest.ptr);
     if (err->kind != ERR_NONE)
         return -1;
@@ -200,15 +200,16 @@ static int start(struct step_job *job, struct err *err)
     const char **args = with_null(job, p->args, p->n_args);
     const char **env = with_null(job, p->env, p->n_env);
     if (!strchr(args[0], '/'))
-        return search(args[0], find_path(p), args, env, err);
+        return search(job, args, env, err);
     execute(args[0], args, env);
-    return program_explain(args[0], errno, err);
+    return program_explain(args[0], errno, job->no_emulator, err);
 }
 
 void program_main(struct step_job *job)
 {
     struct err err = { 0 };
     signals_reset();
+    emulator_enter(job);
     if (surroundings_set(job, &err) == 0 && identity_set(job, &err) == 0) {
         /* All are close-on-exec already; this holds whatever a library opened. */
         if (syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)

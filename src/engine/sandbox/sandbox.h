@@ -113,6 +113,7 @@ struct step_plan {
     const gid_t *groups; /* supplementary */
     size_t n_groups;
     const char *hostname;            /* NULL: "kiln" */
+    const char *architecture;        /* of the programs, as OCI calls it; NULL: this machine's */
     const struct step_mount *mounts; /* mounted in the order of `dest`, parents first */
     size_t n_mounts;
     bool removes_mount_stubs; /* parents made for mount points go too when empty */
