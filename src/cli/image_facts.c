@@ -5,6 +5,7 @@
 
 #include "base/core/limits.h"
 #include "base/core/mem.h"
+#include "base/core/nearest.h"
 #include "cli/options.h"
 #include "image/store/blob.h"
 #include "image/store/name.h"

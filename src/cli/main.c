@@ -9,6 +9,7 @@
 
 #include "base/core/log.h"
 #include "base/core/mem.h"
+#include "base/core/nearest.h"
 #include "cli/cli.h"
 
 const struct flag global_flags[] = {

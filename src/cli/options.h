@@ -69,9 +69,6 @@ NODISCARD int options_parse(const struct flag_set *sets, size_t n_sets, int argc
 /* Frees the lists of one set. */
 void options_clear(const struct flag_set *set);
 
-/* The most similar of `names` (n), or NULL when none is near. */
-const char *nearest(const char *word, const char *const *names, size_t n);
-
 /* help.c: what --help prints. */
 void command_print_usage(const struct command *c, struct buf *out); /* the first line */
 void command_print_help(const struct command *c, const struct flag *global, struct buf *out);
