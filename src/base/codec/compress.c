@@ -17,6 +17,8 @@ const char *compression_name(enum compression c)
         return "gzip";
     case COMPRESSION_ZSTD:
         return "zstd";
+    case COMPRESSION_ESTARGZ:
+        return "estargz";
     }
     return NULL;
 }
@@ -24,12 +26,13 @@ const char *compression_name(enum compression c)
 int compression_parse(const char *name, enum compression *out, struct err *err)
 {
     struct span s = span_of(name);
-    for (enum compression c = COMPRESSION_NONE; c <= COMPRESSION_ZSTD; c++)
+    for (enum compression c = COMPRESSION_NONE; c <= COMPRESSION_ESTARGZ; c++)
         if (span_is(s, compression_name(c)) || (c == COMPRESSION_NONE && span_is(s, "none"))) {
             *out = c;
             return 0;
         }
-    return err_set(err, ERR_INVALID, "compression \"%.*s\": is none of uncompressed, gzip, zstd",
+    return err_set(err, ERR_INVALID,
+                   "compression \"%.*s\": is none of uncompressed, gzip, zstd, estargz",
                    SPAN_ARG(span_first(s, 64)));
 }
 
@@ -103,6 +106,7 @@ struct writer *writer_compressing(struct writer *below, enum compression c, int 
     case COMPRESSION_NONE:
         return plain_writer(below);
     case COMPRESSION_GZIP:
+    case COMPRESSION_ESTARGZ:
         return gzip_writer(below, level, pool);
     case COMPRESSION_ZSTD:
         return zstd_writer(below, level, pool);
@@ -116,6 +120,7 @@ struct reader *reader_decompressing(struct reader *below, enum compression c)
     case COMPRESSION_NONE:
         return plain_reader(below);
     case COMPRESSION_GZIP:
+    case COMPRESSION_ESTARGZ:
         return gzip_reader(below);
     case COMPRESSION_ZSTD:
         return zstd_reader(below);

@@ -14,9 +14,11 @@
  * 1 MiB), smaller ones lose 0.4 to 0.9 % each time they are halved. */
 enum { GZIP_BLOCK = 512 * 1024 };
 
-enum compression { COMPRESSION_NONE, COMPRESSION_GZIP, COMPRESSION_ZSTD };
+/* COMPRESSION_ESTARGZ is gzip for who reads; how it is written is known to image/layer/estargz.h.
+ */
+enum compression { COMPRESSION_NONE, COMPRESSION_GZIP, COMPRESSION_ZSTD, COMPRESSION_ESTARGZ };
 
-/* "none"/"uncompressed", "gzip", "zstd".  NULL for a value that is none of them. */
+/* "none"/"uncompressed", "gzip", "zstd", "estargz".  NULL for a value that is none of them. */
 const char *compression_name(enum compression c);
 /* Fails: INVALID naming the value and the choices. */
 NODISCARD int compression_parse(const char *name, enum compression *out, struct err *err);
@@ -29,6 +31,12 @@ enum compression compression_sniff(struct span head);
  * task of the same pool.  writer_finish() writes the trailer and finishes nothing below. */
 struct writer *writer_compressing(struct writer *below, enum compression c, int level,
                                   struct pool *pool);
+/* Only for writers of gzip: what follows begins a member of its own.  *offset becomes its place in
+ * the compressed bytes, at the latest when gzip_writer_flush() or writer_finish() returns; it must
+ * live as long.  Fails: what `below` fails with. */
+NODISCARD int gzip_writer_cut(struct writer *gzip, uint64_t *offset, struct err *err);
+/* Passes all on that was written so far; what follows begins a member of its own. */
+NODISCARD int gzip_writer_flush(struct writer *gzip, struct err *err);
 /* Borrows `below`.  Reads several members or frames one after another, for gzip also zero bytes
  * after the last.  What comes out has no ceiling: reader_limited() sets one.  Fails: CORRUPT; LIMIT
  * when zstd needs a window above 128 MiB. */

@@ -10,6 +10,9 @@
  * test and stored.  One member is a run of stored segments and then a run of compressed ones, both
  * possibly empty: libdeflate's output is a whole deflate stream, so it can only come last.
  *
+ * Who writes may cut too: then a member begins there, whose place in the output is told.  Cuts are
+ * part of the block that they fall into, so they cost no more than their members.
+ *
  * A block that shrinks to an eighth is mostly tar headers and other repetition: there a deeper
  * search gains up to a tenth and is still quick, so it is compressed again two levels higher.
  *
@@ -34,9 +37,16 @@ enum {
     LEVEL_DEFAULT = 6,        /* between Go's and zlib's 6 in size, 2-3 times as fast */
     LEVEL_MAX = 9,            /* above, libdeflate takes ten times as long for 2 % */
     BLOCKS_MAX = 18,          /* 16 threads outrun one core's SHA-256 of the content */
-    /* All overhead of a block: a member and two stored blocks for each segment would be more than
-     * there can be. */
-    OUT_MAX = GZIP_BLOCK + GZIP_BLOCK / SEGMENT * (MEMBER_OVERHEAD + 2 * STORED_HEADER) + 64,
+    CUTS_MAX = 1024,          /* of one block; a tar's files make no more */
+    /* All overhead of a block: a member and two stored blocks for each segment and each cut would
+     * be more than there can be. */
+    OUT_MAX =
+        GZIP_BLOCK + (GZIP_BLOCK / SEGMENT + CUTS_MAX) * (MEMBER_OVERHEAD + 2 * STORED_HEADER) + 64,
+};
+
+struct cut {
+    size_t at, out_at; /* in the block's content, in its output */
+    uint64_t *offset;  /* borrowed: whom to tell */
 };
 
 struct block {
@@ -46,6 +56,8 @@ struct block {
     char *in;                               /* owned, GZIP_BLOCK bytes */
     char *out;                              /* owned, OUT_MAX bytes */
     size_t in_len, out_len;
+    struct cut *cuts; /* owned, CUTS_MAX; made at first use */
+    size_t n_cuts;
     int level;
 };
 
@@ -57,6 +69,7 @@ struct gzip_writer {
     size_t first,
         n_busy; /* blocks[first ...] are at work, in order; the next one is being filled */
     bool has_output;
+    uint64_t n_out; /* compressed bytes passed on */
     struct block blocks[];
 };
 
@@ -191,13 +204,8 @@ static void put_member(struct block *b, struct span stored, struct span deflated
     put32(b, (uint32_t)(stored.len + deflated.len));
 }
 
-/* A task. */
-static int compress_block(void *arg, struct err *err)
+static void put_members(struct block *b, struct span rest)
 {
-    (void)err;
-    struct block *b = arg;
-    b->out_len = 0;
-    struct span rest = span_bytes(b->in, b->in_len);
     do {
         struct span stored = span_first(rest, run_of(rest, true));
         rest = span_skip(rest, stored.len);
@@ -205,6 +213,24 @@ static int compress_block(void *arg, struct err *err)
         rest = span_skip(rest, deflated.len);
         put_member(b, stored, deflated);
     } while (rest.len);
+}
+
+/* A task. */
+static int compress_block(void *arg, struct err *err)
+{
+    (void)err;
+    struct block *b = arg;
+    size_t at = 0;
+    b->out_len = 0;
+    for (size_t i = 0; i < b->n_cuts; i++) {
+        struct cut *c = &b->cuts[i];
+        if (c->at > at)
+            put_members(b, span_bytes(b->in + at, c->at - at));
+        at = c->at;
+        c->out_at = b->out_len;
+    }
+    if (at < b->in_len || b->in_len == 0)
+        put_members(b, span_bytes(b->in + at, b->in_len - at));
     return 0;
 }
 
@@ -224,7 +250,11 @@ static struct block *next_free(struct gzip_writer *w)
 
 static int pass_on(struct gzip_writer *w, struct block *b, struct err *err)
 {
+    for (size_t i = 0; i < b->n_cuts; i++)
+        *b->cuts[i].offset = w->n_out + b->cuts[i].out_at;
+    b->n_cuts = 0;
     b->in_len = 0;
+    w->n_out += b->out_len;
     w->has_output = true;
     return writer_write(w->below, span_bytes(b->out, b->out_len), err);
 }
@@ -266,6 +296,42 @@ static int gzip_write(struct writer *base, struct span bytes, struct err *err)
     return 0;
 }
 
+/* Those behind which nothing came. */
+static void end_cuts(struct gzip_writer *w, struct block *b)
+{
+    for (size_t i = 0; i < b->n_cuts; i++)
+        *b->cuts[i].offset = w->n_out;
+    b->n_cuts = 0;
+}
+
+int gzip_writer_cut(struct writer *base, uint64_t *offset, struct err *err)
+{
+    struct gzip_writer *w = (struct gzip_writer *)base;
+    struct block *b = next_free(w);
+    if (b->n_cuts == CUTS_MAX) {
+        if (dispatch(w, b, err))
+            return -1;
+        b = next_free(w);
+    }
+    if (!b->cuts)
+        b->cuts = xcalloc(CUTS_MAX, sizeof *b->cuts);
+    b->cuts[b->n_cuts++] = (struct cut){ .at = b->in_len, .offset = offset };
+    return 0;
+}
+
+int gzip_writer_flush(struct writer *base, struct err *err)
+{
+    struct gzip_writer *w = (struct gzip_writer *)base;
+    struct block *b = next_free(w);
+    if (b->in_len && dispatch(w, b, err))
+        return -1;
+    while (w->n_busy)
+        if (retire(w, err))
+            return -1;
+    end_cuts(w, next_free(w));
+    return 0;
+}
+
 static int gzip_finish(struct writer *base, struct err *err)
 {
     struct gzip_writer *w = (struct gzip_writer *)base;
@@ -276,7 +342,10 @@ static int gzip_finish(struct writer *base, struct err *err)
     while (w->n_busy)
         if (retire(w, err) < 0)
             return -1;
-    return last->in_len || is_empty ? pass_on(w, last, err) : 0;
+    if (last->in_len || is_empty)
+        return pass_on(w, last, err);
+    end_cuts(w, last);
+    return 0;
 }
 
 static void gzip_close(struct writer *base)
@@ -289,6 +358,7 @@ static void gzip_close(struct writer *base)
         libdeflate_free_compressor(b->thorough);
         free(b->in);
         free(b->out);
+        free(b->cuts);
     }
     free(w);
 }

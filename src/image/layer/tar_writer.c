@@ -20,7 +20,7 @@ struct tar_writer {
     struct tar_writer_options options;
     uint64_t left;  /* content of the current entry still to come */
     size_t padding; /* after it */
-    bool is_finished;
+    bool has_begun, is_finished;
     char path[LIMIT_PATH + 2]; /* of the current entry, as written: folders with "/" */
     struct buf records;        /* body of its PAX header */
 };
@@ -344,9 +344,27 @@ static int end_content(struct tar_writer *t, struct err *err)
     return write_padding(t, padding, err);
 }
 
+static int begin(struct tar_writer *t, struct err *err)
+{
+    const struct tar_watch *watch = t->options.watch;
+    if (t->has_begun)
+        return 0;
+    t->has_begun = true;
+    return watch ? watch->begin(watch->arg, t, err) : 0;
+}
+
+static void tell(const struct tar_writer *t, const struct tar_entry *e, struct timespec mtime)
+{
+    const struct tar_watch *watch = t->options.watch;
+    struct tar_entry written = *e;
+    written.mtime = mtime;
+    if (watch)
+        watch->entry(watch->arg, t->path, &written);
+}
+
 int tar_writer_entry(struct tar_writer *t, const struct tar_entry *e, struct err *err)
 {
-    if (end_content(t, err))
+    if (begin(t, err) || end_content(t, err))
         return -1;
     if (check_entry(e, err))
         return err_wrap(err, "tar: %.200s", e->path);
@@ -361,7 +379,10 @@ int tar_writer_entry(struct tar_writer *t, const struct tar_entry *e, struct err
         if (write_pax_header(t, err))
             return -1;
     }
-    return write_header(t, e, mtime, &misfit, err);
+    if (write_header(t, e, mtime, &misfit, err))
+        return -1;
+    tell(t, e, mtime);
+    return 0;
 }
 
 int tar_writer_write(struct tar_writer *t, struct span bytes, struct err *err)
@@ -374,9 +395,11 @@ int tar_writer_write(struct tar_writer *t, struct span bytes, struct err *err)
 
 int tar_writer_finish(struct tar_writer *t, struct err *err)
 {
+    const struct tar_watch *watch = t->options.watch;
     if (t->is_finished)
         return 0;
-    if (end_content(t, err) || write_padding(t, TAR_BLOCK, err) || write_padding(t, TAR_BLOCK, err))
+    if (begin(t, err) || end_content(t, err) || (watch && watch->end(watch->arg, t, err)) ||
+        end_content(t, err) || write_padding(t, TAR_BLOCK, err) || write_padding(t, TAR_BLOCK, err))
         return -1;
     t->is_finished = true;
     return 0;

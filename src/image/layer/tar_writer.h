@@ -15,13 +15,25 @@
 #include "base/core/stream.h"
 #include "image/layer/tar_entry.h"
 
+struct tar_writer;
+/* Who looks on while an archive is written, and may add to it at both ends. */
+struct tar_watch {
+    /* Before the first entry, and after the last one. */
+    int (*begin)(void *arg, struct tar_writer *t, struct err *err);
+    int (*end)(void *arg, struct tar_writer *t, struct err *err);
+    /* The header of `e` has gone to the writer below, which gets its content next: path as written
+     * there, with a folder's "/", e->mtime too. */
+    void (*entry)(void *arg, const char *path, const struct tar_entry *e);
+    void *arg;
+};
+
 struct tar_writer_options {
     bool has_epoch; /* SOURCE_DATE_EPOCH: mtimes after `epoch` become it */
     int64_t epoch;  /* seconds */
     bool keeps_ns;  /* false: mtimes are cut to whole seconds, as in BuildKit's layers */
+    const struct tar_watch *watch; /* borrowed; NULL: nobody */
 };
 
-struct tar_writer;
 /* Borrows `below`; copies `options` (NULL: all false). */
 struct tar_writer *tar_writer_new(struct writer *below, const struct tar_writer_options *options);
 void tar_writer_free(struct tar_writer *t);

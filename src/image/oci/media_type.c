@@ -56,10 +56,11 @@ bool media_is_layer(const char *type, enum compression *out)
 
 const char *media_layer_type(enum media_family family, enum compression c)
 {
-    static const char *const types[2][3] = {
-        [MEDIA_FAMILY_OCI] = { MEDIA_OCI_LAYER, MEDIA_OCI_LAYER_GZIP, MEDIA_OCI_LAYER_ZSTD },
+    static const char *const types[2][4] = {
+        [MEDIA_FAMILY_OCI] = { MEDIA_OCI_LAYER, MEDIA_OCI_LAYER_GZIP, MEDIA_OCI_LAYER_ZSTD,
+                               MEDIA_OCI_LAYER_GZIP },
         [MEDIA_FAMILY_DOCKER] = { MEDIA_DOCKER_LAYER, MEDIA_DOCKER_LAYER_GZIP,
-                                  MEDIA_DOCKER_LAYER_ZSTD },
+                                  MEDIA_DOCKER_LAYER_ZSTD, MEDIA_DOCKER_LAYER_GZIP },
     };
     return types[family][c];
 }

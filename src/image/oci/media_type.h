@@ -32,4 +32,5 @@ bool media_is_config(const char *type);
 /* Layers of either family, distributable or not ("foreign"/"nondistributable"); *out says how it is
  * compressed.  False for anything else. */
 bool media_is_layer(const char *type, enum compression *out);
+/* Of estargz it is gzip's: what makes it more is said in annotations of the descriptor. */
 const char *media_layer_type(enum media_family family, enum compression c);
