@@ -264,6 +264,29 @@ static void set_known(struct remote *r, const struct reference *ref, const struc
     pthread_mutex_unlock(&r->lock);
 }
 
+/* That somebody was told a moment ago that it is not there: asking again would only cost time.  The
+ * answer is used once. */
+static void note_absent(struct remote *r, const struct reference *ref, const struct digest *d,
+                        bool is_absent)
+{
+    AUTO_FREE char *key = known_key(ref, d);
+    pthread_mutex_lock(&r->lock);
+    if (is_absent)
+        map_set(&r->absent, key, r);
+    else
+        map_remove(&r->absent, key);
+    pthread_mutex_unlock(&r->lock);
+}
+
+static bool take_absent(struct remote *r, const struct reference *ref, const struct digest *d)
+{
+    AUTO_FREE char *key = known_key(ref, d);
+    pthread_mutex_lock(&r->lock);
+    bool is_absent = map_remove(&r->absent, key);
+    pthread_mutex_unlock(&r->lock);
+    return is_absent;
+}
+
 /* A session that nothing comes of; what the registry says to that changes nothing. */
 static void upload_abandon(struct upload *u)
 {
@@ -302,6 +325,7 @@ int remote_has_blob(struct remote *r, const struct reference *ref, const struct 
         return call_fail(r, &c, &response, err);
     if (*is_there)
         set_known(r, ref, d);
+    note_absent(r, ref, d, response.status == 404);
     return 0;
 }
 
@@ -325,9 +349,12 @@ bool remote_has_sent(struct remote *r, const struct reference *ref)
 static int push_alone(struct upload *u, const char *mount_from, struct store *st, bool *was_there,
                       struct err *err)
 {
-    bool is_there = false, is_done = false;
-    if (remote_has_blob(u->remote, u->ref, &u->blob->digest, &is_there, u->cancel, err))
+    const struct digest *d = &u->blob->digest;
+    bool is_there = is_known(u->remote, u->ref, d), is_done = false;
+    if (!is_there && !take_absent(u->remote, u->ref, d) &&
+        remote_has_blob(u->remote, u->ref, d, &is_there, u->cancel, err))
         return -1;
+    (void)take_absent(u->remote, u->ref, d); /* what was answered just now served this push */
     *was_there = is_there;
     if (is_there)
         return 0;

@@ -53,11 +53,22 @@ static bool is_loopback(const char *registry)
            strcmp(name, "::1") == 0 || span_ends(span_of(name), ".localhost");
 }
 
-static bool is_insecure(const struct remote *r, const char *registry)
+static bool is_insecure(struct remote *r, const char *registry)
 {
     AUTO_FREE char *name = host_name(registry);
-    return r->is_all_insecure || str_list_has(&r->insecure, registry) ||
-           str_list_has(&r->insecure, name);
+    pthread_mutex_lock(&r->lock);
+    bool is_allowed = r->is_all_insecure || str_list_has(&r->insecure, registry) ||
+                      str_list_has(&r->insecure, name);
+    pthread_mutex_unlock(&r->lock);
+    return is_allowed;
+}
+
+void remote_allow_insecure(struct remote *r, const char *registry)
+{
+    pthread_mutex_lock(&r->lock);
+    if (!str_list_has(&r->insecure, registry))
+        str_list_push(&r->insecure, registry);
+    pthread_mutex_unlock(&r->lock);
 }
 
 static void read_certs(struct host *h, const char *folder)

@@ -24,13 +24,14 @@ struct token {
 };
 
 struct remote {
-    pthread_mutex_t lock; /* guards all maps but mirrors */
+    pthread_mutex_t lock; /* guards insecure and all maps but mirrors */
     pthread_cond_t changed;
     struct map hosts;  /* "registry" -> struct host */
     struct map tokens; /* "registry scope" -> struct token */
     struct map
-        challenges;   /* registry -> the last WWW-Authenticate, so that later scopes need no 401 */
-    struct map known; /* "registry/repository@digest" of blobs that were seen or put there */
+        challenges;    /* registry -> the last WWW-Authenticate, so that later scopes need no 401 */
+    struct map known;  /* "registry/repository@digest" of blobs that were seen or put there */
+    struct map absent; /* the same of blobs that were not there, until they are pushed */
     struct map uploads; /* "registry/repository" to which a blob was sent */
     struct map moving;  /* what is under way; see move_enter() */
     struct http_client *http;

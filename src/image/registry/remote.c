@@ -45,6 +45,7 @@ void remote_close(struct remote *r)
     map_clear(&r->challenges);
     map_clear(&r->mirrors);
     map_clear(&r->known);
+    map_clear(&r->absent);
     map_clear(&r->uploads);
     map_clear(&r->moving);
     str_list_clear(&r->insecure);

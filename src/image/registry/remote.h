@@ -41,6 +41,10 @@ NODISCARD int remote_open(const struct remote_options *o, struct remote **out, s
 void remote_close(struct remote *r);
 DEFINE_AUTO(struct remote, remote_close)
 
+/* As if the registry were in remote_options.insecure; of no effect once it was reached otherwise.
+ */
+void remote_allow_insecure(struct remote *r, const char *registry);
+
 /* Who somebody is at a registry; from the credentials file or helper.  For `kiln login`. */
 NODISCARD int remote_login(struct remote *r, const char *registry, const char *user,
                            const char *password, struct err *err);
