@@ -9,6 +9,7 @@
 
 #include "base/core/limits.h"
 #include "engine/snapshot/internal.h"
+#include "image/layer/estargz.h"
 
 static const char schema[] =
     "CREATE TABLE IF NOT EXISTS snapshot (id TEXT PRIMARY KEY, parent TEXT, is_step INTEGER NOT "
@@ -36,13 +37,20 @@ int record_prepare(struct db *db, struct err *err)
 
 /* ---- descriptors as text ---- */
 
-/* Type, digest, size: what else a manifest says of a layer may be as long as the manifest. */
+/* Type, digest, size, and what makes it an estargz: what else a manifest says of a layer may be as
+ * long as the manifest. */
 static char *descriptor_text(const struct descriptor *d)
 {
     if (!d->media_type)
         return NULL;
     AUTO_VALUE(descriptor_clear)
     struct descriptor plain = descriptor_make(d->media_type, &d->digest, d->size);
+    static const char *const kept[] = { ESTARGZ_TOC_DIGEST, ESTARGZ_SIZE };
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        const char *value = map_find_str(&d->annotations, kept[i]);
+        if (value && strlen(value) < DIGEST_TEXT_MAX)
+            map_set_str(&plain.annotations, kept[i], value);
+    }
     AUTO(json_free) struct json *object = descriptor_write(&plain);
     struct buf text;
     buf_init(&text, LIMIT_JSON);

@@ -3,12 +3,19 @@
  * One pass: tar -> hashed (diffID) -> compressed -> hashed into the store.  Sealed layers are
  * remembered by their options; one thread at a time seals a snapshot, the others find its result.
  *
- * Where the tar comes from: a step's from its driver; an image's layer from its blob, written anew
- * when times are to change. */
+ * Where the tar comes from: a step's from its driver; another layer's from its blob, written anew
+ * when times are to change or a table of its entries is wanted.
+ *
+ * What was made here is sealed as asked, also where it stands as a blob in a chain of its own
+ * (snapshot_stack()).  A layer of an image stays what the image says it is; when it is to be
+ * compressed otherwise it keeps its times all the same, as in BuildKit: SOURCE_DATE_EPOCH is this
+ * build's. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "engine/snapshot/driver.h"
+#include "image/layer/estargz.h"
 #include "image/layer/rewrite.h"
 #include "image/oci/media_type.h"
 #include "image/store/blob.h"
@@ -16,40 +23,84 @@
 
 /* ---- options ---- */
 
-static struct seal_key key_of(const struct seal_options *o)
+static const int default_levels[] = { [COMPRESSION_NONE] = 0,
+                                      [COMPRESSION_GZIP] = 6,
+                                      [COMPRESSION_ZSTD] = 3,
+                                      [COMPRESSION_ESTARGZ] = 6 };
+
+static bool is_ours(const struct snapshot *s)
 {
-    static const int defaults[] = {
-        [COMPRESSION_NONE] = 0, [COMPRESSION_GZIP] = 6, [COMPRESSION_ZSTD] = 3
-    };
+    return s->is_step || !s->origin;
+}
+
+static struct seal_key key_of(const struct snapshot *s, const struct seal_options *o)
+{
     struct seal_key k = { .compression = o->compression, .level = o->level };
     if (o->level < 0 || o->compression == COMPRESSION_NONE)
-        k.level = defaults[o->compression];
-    k.has_epoch = o->has_epoch;
-    k.epoch_s = o->has_epoch ? o->epoch_s : 0;
+        k.level = default_levels[o->compression];
+    k.has_epoch = o->has_epoch && is_ours(s);
+    k.epoch_s = k.has_epoch ? o->epoch_s : 0;
     return k;
 }
 
 /* ---- writing ---- */
 
-static int write_image_layer(struct snapshot *s, const struct tar_writer_options *tar,
-                             const struct cancel *cancel, struct writer *out, struct err *err)
+static int write_blob_layer(struct snapshot *s, const struct tar_writer_options *tar,
+                            const struct cancel *cancel, struct writer *out, struct err *err)
 {
     AUTO_VALUE(tar_source_close) struct tar_source source = { 0 };
     struct reader *from;
     if (tar_source_open(s, cancel, &source, &from, err))
         return -1;
-    return tar->has_epoch ? layer_rewrite(from, tar, cancel, out, err)
-                          : stream_copy(from, out, NULL, err);
+    return tar->has_epoch || tar->watch ? layer_repack(from, tar, cancel, out, err)
+                                        : stream_copy(from, out, NULL, err);
 }
 
-static int write_tar(struct snapshot *s, const struct seal_key *k, const struct cancel *cancel,
-                     struct writer *out, struct err *err)
+static int write_tar(struct snapshot *s, const struct seal_key *k, const struct tar_watch *watch,
+                     const struct cancel *cancel, struct writer *out, struct err *err)
 {
-    struct tar_writer_options tar = { .has_epoch = k->has_epoch, .epoch = k->epoch_s };
+    struct tar_writer_options tar = { .has_epoch = k->has_epoch,
+                                      .epoch = k->epoch_s,
+                                      .watch = watch };
     if (s->is_step ? s->all->driver->layer_write(s, &tar, cancel, out, err)
-                   : write_image_layer(s, &tar, cancel, out, err))
+                   : write_blob_layer(s, &tar, cancel, out, err))
         return -1;
     return writer_finish(out, err);
+}
+
+/* What the tar goes through on its way to the blob. */
+struct packing {
+    struct writer *writer;   /* owned, but of an estargz */
+    struct estargz *estargz; /* owned; NULL: it is none */
+    const struct tar_watch *watch;
+};
+
+static struct packing packing_of(struct writer *sink, const struct seal_key *k, struct pool *pool)
+{
+    struct packing p = { 0 };
+    if (k->compression == COMPRESSION_ESTARGZ) {
+        p.estargz = estargz_new(sink, k->level, pool);
+        p.writer = estargz_writer(p.estargz);
+        p.watch = estargz_watch(p.estargz);
+    } else {
+        p.writer = writer_compressing(sink, k->compression, k->level, pool);
+    }
+    return p;
+}
+
+static void packing_clear(struct packing *p)
+{
+    if (!p->estargz)
+        writer_close(p->writer);
+    estargz_free(p->estargz);
+}
+
+static void annotate(struct descriptor *blob, const struct estargz *z)
+{
+    struct digest toc = estargz_toc_digest(z);
+    AUTO_FREE char *size = xasprintf("%" PRIu64, estargz_size(z));
+    map_set_str(&blob->annotations, ESTARGZ_TOC_DIGEST, digest_text(&toc).s);
+    map_set_str(&blob->annotations, ESTARGZ_SIZE, size);
 }
 
 /* The blob of the tar, in the store. */
@@ -62,15 +113,16 @@ static int write_blob(struct snapshot *s, const struct seal_key *k, const struct
     if (ingest_open(o->store, NULL, UINT64_MAX, &in, err))
         return -1;
     AUTO(writer_close) struct writer *sink = writer_to_ingest(in);
-    AUTO(writer_close)
-    struct writer *packed = writer_compressing(sink, k->compression, k->level, o->pool);
-    AUTO(writer_close) struct writer *tar = writer_hashing(packed, DIGEST_SHA256);
-    if (write_tar(s, k, cancel, tar, err) || writer_finish(packed, err) ||
+    AUTO_VALUE(packing_clear) struct packing p = packing_of(sink, k, o->pool);
+    AUTO(writer_close) struct writer *tar = writer_hashing(p.writer, DIGEST_SHA256);
+    if (write_tar(s, k, p.watch, cancel, tar, err) || writer_finish(p.writer, err) ||
         writer_finish(sink, err) || ingest_commit(in, &digest, err))
         return -1;
     out->diff_id = writer_hashing_digest(tar);
     out->blob = descriptor_make(media_layer_type(MEDIA_FAMILY_OCI, k->compression), &digest,
                                 ingest_size(in));
+    if (p.estargz)
+        annotate(&out->blob, p.estargz);
     return 0;
 }
 
@@ -167,15 +219,25 @@ static int seal(struct snapshot *s, const struct seal_key *k, const struct cance
 
 /* ---- the contract ---- */
 
-/* Whether an image's layer is to be handed out as it is. */
-static bool is_as_wanted(const struct snapshot *s, const struct seal_options *o)
+static bool is_estargz(const struct descriptor *blob)
+{
+    return map_has(&blob->annotations, ESTARGZ_TOC_DIGEST);
+}
+
+/* Whether a layer that is a blob is to be handed out as it is. */
+static bool is_as_wanted(const struct snapshot *s, const struct seal_options *o,
+                         const struct seal_key *k)
 {
     enum compression now;
     if (s->is_step)
         return false;
-    if (!o->is_forced)
+    if (!is_ours(s) && !o->is_forced)
         return true;
-    return !o->has_epoch && media_is_layer(s->blob.media_type, &now) && now == o->compression;
+    if (k->has_epoch || !media_is_layer(s->blob.media_type, &now))
+        return false;
+    if (is_estargz(&s->blob))
+        now = COMPRESSION_ESTARGZ;
+    return now == k->compression && (!is_ours(s) || k->level == default_levels[now]);
 }
 
 int snapshot_seal(struct snapshots *all, struct snapshot *s, const struct seal_options *o,
@@ -183,12 +245,12 @@ int snapshot_seal(struct snapshots *all, struct snapshot *s, const struct seal_o
 {
     (void)all;
     *out = (struct layer_ref){ 0 };
-    if (is_as_wanted(s, o)) {
+    struct seal_key k = key_of(s, o);
+    if (is_as_wanted(s, o, &k)) {
         descriptor_copy(&out->blob, &s->blob);
         out->diff_id = s->diff_id;
         return 0;
     }
-    struct seal_key k = key_of(o);
     return seal(s, &k, o->cancel, out, err);
 }
 

@@ -102,13 +102,14 @@ struct seal_options {
     int level;       /* -1: the default */
     bool has_epoch;  /* mtimes after it become it */
     int64_t epoch_s; /* SOURCE_DATE_EPOCH */
-    bool is_forced;  /* layers that are blobs already, but compressed otherwise, are compressed anew
-                      */
+    bool is_forced;  /* layers of images that are compressed otherwise are compressed anew; their
+                      * times stay */
     const struct cancel *cancel;
 };
 /* The top layer of `s` as a blob in the store: packed, hashed and compressed in one pass, once for
  * each set of options; a layer of an image is what the image says it is (fetched only when
- * is_forced).  Several threads may ask at once. *out is the caller's. */
+ * is_forced).  Of COMPRESSION_ESTARGZ the descriptor has the annotations, and diffID is another.
+ * Several threads may ask at once. *out is the caller's. */
 NODISCARD int snapshot_seal(struct snapshots *all, struct snapshot *s, const struct seal_options *o,
                             struct layer_ref *out, struct err *err);
 /* Sees to it that a blob of the top layer is in the store (it may be known by digest alone). */
@@ -116,7 +117,9 @@ NODISCARD int snapshot_fetch_blob(struct snapshots *all, struct snapshot *s,
                                   const struct descriptor *blob, const struct cancel *cancel,
                                   struct err *err);
 /* The layers of `upper` (NULL: none) on top of `base` (NULL: scratch), nothing of which is looked
- * at: each is sealed as `o` says and stands for itself from then on.  Of `from` (an ancestor of
+ * at: each is sealed as `o` says and stands for itself from then on; exported it is sealed anew
+ * where that was otherwise.  `o` has no epoch and no level, and asks for no estargz, whose table
+ * would be seen in the root file system.  Of `from` (an ancestor of
  * `upper`, NULL: scratch) and below nothing is taken.  Fails: INVALID when `from` is no ancestor.
  */
 NODISCARD int snapshot_stack(struct snapshots *all, struct snapshot *base, struct snapshot *from,

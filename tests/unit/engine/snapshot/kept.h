@@ -185,6 +185,11 @@ TEST("one layer for each set of options, remembered, with the same bytes from bo
         { .compression = COMPRESSION_NONE, .level = -1 },
         { .compression = COMPRESSION_GZIP, .level = -1, .has_epoch = true, .epoch_s = 1000000000 },
         { .compression = COMPRESSION_NONE, .level = -1, .has_epoch = true, .epoch_s = 1650000000 },
+        { .compression = COMPRESSION_ESTARGZ, .level = -1 },
+        { .compression = COMPRESSION_ESTARGZ,
+          .level = 1,
+          .has_epoch = true,
+          .epoch_s = 1000000000 },
     };
     enum { N = sizeof options / sizeof *options };
     struct digest_text of_overlay[N];
@@ -201,7 +206,10 @@ TEST("one layer for each set of options, remembered, with the same bytes from bo
             struct layer_ref l = seal_with(&b, s, options[i]), again = seal_with(&b, s, options[i]);
             EXPECT(digest_equal(&l.blob.digest, &again.blob.digest));
             AUTO_FREE char *path = blob_path_of(&b, &l);
-            static const char *const unpack[] = { "cat", "gzip -dc", "zstd -dcq" };
+            static const char *const unpack[] = { "cat", "gzip -dc", "zstd -dcq", "gzip -dc" };
+            bool is_estargz = options[i].compression == COMPRESSION_ESTARGZ;
+            EXPECT_INT(l.blob.annotations.n, is_estargz ? 2 : 0);
+            EXPECT_INT(again.blob.annotations.n, is_estargz ? 2 : 0);
             AUTO_FREE char *diff_id =
                 shell("%s <%s | sha256sum | cut -c-64", unpack[options[i].compression], path);
             EXPECT_STR(diff_id, digest_hex(&l.diff_id).s);
@@ -242,15 +250,25 @@ TEST("a layer of an image is handed out as it is, unless it is forced")
                           .compression = COMPRESSION_ZSTD, .level = -1, .is_forced = true });
         EXPECT(digest_equal(&anew.diff_id, &l.diff_id));
         EXPECT_STR(anew.blob.media_type, MEDIA_OCI_LAYER_ZSTD);
+        /* SOURCE_DATE_EPOCH is of what is built, not of what it is built on */
         struct layer_ref old = seal_with(&b, s,
                                          (struct seal_options){ .compression = COMPRESSION_NONE,
                                                                 .has_epoch = true,
                                                                 .epoch_s = 1000000000,
                                                                 .is_forced = true });
-        AUTO_FREE char *path = blob_path_of(&b, &old);
-        AUTO_FREE char *times =
-            shell("tar --full-time -tvf %s a | tr -s ' ' | cut -d' ' -f4-", path);
-        EXPECT_STR(times, "2001-09-09 01:46:40 a");
+        EXPECT(digest_equal(&old.diff_id, &l.diff_id));
+        EXPECT(digest_equal(&old.blob.digest, &l.diff_id));
+        struct layer_ref indexed =
+            seal_with(&b, s,
+                      (struct seal_options){
+                          .compression = COMPRESSION_ESTARGZ, .level = -1, .is_forced = true });
+        EXPECT_STR(indexed.blob.media_type, MEDIA_OCI_LAYER_GZIP);
+        AUTO_FREE char *path = blob_path_of(&b, &indexed);
+        AUTO_FREE char *names =
+            shell("tar --full-time -tzvf %s | tr -s ' ' | cut -d' ' -f4-", path);
+        EXPECT_CONTAINS(names, "1970-01-01 00:00:00 .no.prefetch.landmark\n");
+        EXPECT_CONTAINS(names, "2023-11-14 22:13:20 a\n1970-01-01 00:00:00 stargz.index.json");
+        layer_ref_clear(&indexed);
         layer_ref_clear(&as_it_is);
         layer_ref_clear(&same);
         layer_ref_clear(&anew);
@@ -259,6 +277,75 @@ TEST("a layer of an image is handed out as it is, unless it is forced")
         bench_close(&b);
     }
     layer_ref_clear(&l);
+}
+
+TEST("an estargz of an image stays what it is, and says so again")
+{
+    EACH_DRIVER(driver)
+    {
+        struct layer_ref l = make_layer("echo a >a", NULL, "gzip -n");
+        struct bench b;
+        REQUIRE(bench_open(&b, *driver));
+        map_set_str(&l.blob.annotations, "containerd.io/snapshot/stargz/toc.digest",
+                    digest_text(&l.diff_id).s);
+        map_set_str(&l.blob.annotations, "other", "not kept");
+        snapshot_unref(chain(&b, &l, 1));
+        bench_close(&b); /* what is known now is what the database says */
+        REQUIRE(bench_open(&b, *driver));
+        struct snapshot *s = chain(&b, &l, 1);
+        struct layer_ref same =
+            seal_with(&b, s,
+                      (struct seal_options){
+                          .compression = COMPRESSION_ESTARGZ, .level = -1, .is_forced = true });
+        EXPECT(digest_equal(&same.blob.digest, &l.blob.digest));
+        EXPECT_INT(b.n_fetched, 0);
+        EXPECT_INT(same.blob.annotations.n, 1);
+        struct layer_ref plain =
+            seal_with(&b, s,
+                      (struct seal_options){
+                          .compression = COMPRESSION_GZIP, .level = -1, .is_forced = true });
+        EXPECT(!digest_equal(&plain.blob.digest, &l.blob.digest));
+        EXPECT(digest_equal(&plain.diff_id, &l.diff_id));
+        layer_ref_clear(&same);
+        layer_ref_clear(&plain);
+        layer_ref_clear(&l);
+        snapshot_unref(s);
+        bench_close(&b);
+    }
+}
+
+TEST("a step's layer in another chain is sealed as asked, as the step's own would be")
+{
+    struct layer_ref base = make_layer("mkdir d; echo a >d/a", NULL, "gzip -n");
+    static const struct seal_options options[] = {
+        { .compression = COMPRESSION_GZIP, .level = -1, .has_epoch = true, .epoch_s = 1000000000 },
+        { .compression = COMPRESSION_GZIP, .level = 9 },
+        { .compression = COMPRESSION_ZSTD, .level = -1 },
+        { .compression = COMPRESSION_ESTARGZ, .level = -1 },
+        { .compression = COMPRESSION_GZIP, .level = -1 },
+    };
+    EACH_DRIVER(driver)
+    {
+        struct bench b;
+        REQUIRE(bench_open(&b, *driver));
+        struct snapshot *below = chain(&b, &base, 1), *stacked = NULL;
+        struct snapshot *alone = step(&b, NULL, "mkdir d; echo n >d/n; touch -d @1700000000 d/n d");
+        struct seal_options inside = { .compression = COMPRESSION_GZIP, .level = -1 };
+        REQUIRE_OK(snapshot_stack(b.all, below, NULL, alone, &inside, &stacked, &err), &err);
+        for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+            struct layer_ref l = seal_with(&b, stacked, options[i]);
+            struct layer_ref own = seal_with(&b, alone, options[i]);
+            EXPECT_STR(digest_text(&l.blob.digest).s, digest_text(&own.blob.digest).s);
+            EXPECT(digest_equal(&l.diff_id, &own.diff_id));
+            layer_ref_clear(&l);
+            layer_ref_clear(&own);
+        }
+        snapshot_unref(stacked);
+        snapshot_unref(alone);
+        snapshot_unref(below);
+        bench_close(&b);
+    }
+    layer_ref_clear(&base);
 }
 
 struct sealer {
