@@ -171,6 +171,15 @@ static void excerpt_of_vertex(struct run *r, const struct vertex *v)
     pthread_mutex_unlock(&r->lock);
 }
 
+/* How layers that become part of others are kept meanwhile: without what may differ from one output
+ * to the next, and from the next build, or would be seen inside.  Exporting seals them as asked. */
+static struct seal_options seal_options_inside(const struct export_spec *s)
+{
+    bool is_plain = s->compression == COMPRESSION_ESTARGZ;
+    return (struct seal_options){ .compression = is_plain ? COMPRESSION_GZIP : s->compression,
+                                  .level = -1 };
+}
+
 static int solve_part(void *arg, struct err *err)
 {
     struct part *part = arg;
@@ -185,7 +194,7 @@ static int solve_part(void *arg, struct err *err)
                              .sandbox = e->sandbox,
                              .pool = e->pool,
                              .ids = e->ids,
-                             .seal = export_seal_options(&r->host, &q->exports.items[0]),
+                             .seal = seal_options_inside(&q->exports.items[0]),
                              .secrets = q->secrets,
                              .n_secrets = q->n_secrets,
                              .ssh = q->ssh,

@@ -84,23 +84,29 @@ static int tags_of(const struct str_list *names, struct str_list *whole, struct 
     return 0;
 }
 
-/* One entry for each name, as containerd and docker write it; one without, when there is none. */
-static struct json *index_json(const struct descriptor *target, const struct str_list *names)
+#define CREATED "org.opencontainers.image.created"
+
+/* One entry for each name, as containerd and docker write it; one without, when there is none.  The
+ * time is that of the image, where BuildKit without SOURCE_DATE_EPOCH takes the clock's: the same
+ * image is the same archive. */
+static struct json *index_json(const struct descriptor *target, const char *created,
+                               const struct str_list *names)
 {
     struct json *index = json_new_object(), *manifests = json_new_array();
     json_set_int(index, "schemaVersion", 2);
     json_set_str(index, "mediaType", MEDIA_OCI_INDEX);
     for (size_t i = 0; i < (names->n ? names->n : 1); i++) {
-        struct json *entry = descriptor_write(target);
+        AUTO_VALUE(descriptor_clear) struct descriptor entry = { 0 };
+        descriptor_copy(&entry, target);
+        if (created && !map_has(&entry.annotations, CREATED))
+            map_set_str(&entry.annotations, CREATED, created);
         if (names->n) {
-            struct json *annotations = json_new_object();
             const char *colon = strrchr(names->items[i], ':');
-            json_set_str(annotations, "io.containerd.image.name", names->items[i]);
-            json_set_str(annotations, "org.opencontainers.image.ref.name",
-                         colon && !strchr(colon, '/') ? colon + 1 : "latest");
-            json_set(entry, "annotations", annotations);
+            map_set_str(&entry.annotations, "io.containerd.image.name", names->items[i]);
+            map_set_str(&entry.annotations, "org.opencontainers.image.ref.name",
+                        colon && !strchr(colon, '/') ? colon + 1 : "latest");
         }
-        json_push(manifests, entry);
+        json_push(manifests, descriptor_write(&entry));
     }
     json_set(index, "manifests", manifests);
     return index;
@@ -135,7 +141,7 @@ static int collect(const struct export_host *h, const struct export_spec *s,
     struct json *layout = json_new_object();
     json_set_str(layout, "imageLayoutVersion", "1.0.0");
     add_text(files, "oci-layout", layout);
-    add_text(files, "index.json", index_json(target, &whole));
+    add_text(files, "index.json", index_json(target, made[0].created, &whole));
     if (s->type == EXPORT_DOCKER)
         add_text(files, "manifest.json", docker_manifest(&made[0], &familiar));
     map_sort(files);
@@ -305,11 +311,6 @@ int archive_write(const struct export_host *h, const struct export_spec *s,
                   struct err *err)
 {
     AUTO_VALUE(map_clear) struct map files = { .free_value = content_free };
-    if (media_is_index(target->media_type) && s->type == EXPORT_DOCKER) {
-        err_set(err, ERR_INVALID,
-                "docker exporter does not currently support exporting manifest lists");
-        return n > 1 ? -1 : err_hint(err, "attestations need an index: take type=oci");
-    }
     for (size_t i = 0; i < n; i++)
         if (image_complete(h, &made[i], err))
             return -1;

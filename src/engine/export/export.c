@@ -25,6 +25,31 @@ const struct str_list *export_names(const struct export_host *h, const struct ex
     return s->names.n == 0 && h->names ? h->names : &s->names;
 }
 
+struct export_host export_host_of(const struct export_host *h, const struct export_spec *s)
+{
+    struct export_host own = *h;
+    struct err never = { 0 }; /* the text was read before */
+    if (s->epoch)
+        own.has_epoch = clock_init(&own.clock, s->epoch, &never) == 0;
+    return own;
+}
+
+/* What has to be right before anything is made. */
+static int check_images(const struct export_spec *s, const struct export_image *images, size_t n,
+                        struct err *err)
+{
+    AUTO_FREE struct platform *platforms = xcalloc(n, sizeof *platforms);
+    bool is_said = attest_is_asked(images, n);
+    if (s->type == EXPORT_DOCKER && (n > 1 || (is_said && s->dest))) {
+        err_set(err, ERR_INVALID,
+                "docker exporter does not currently support exporting manifest lists");
+        return n > 1 ? -1 : err_hint(err, "attestations need an index: take type=oci");
+    }
+    for (size_t i = 0; i < n; i++)
+        platforms[i] = images[i].config->platform;
+    return annotations_check(&s->annotations, platforms, n, n > 1 || is_said, err);
+}
+
 static int make_all(const struct export_host *h, const struct export_spec *s,
                     const struct export_image *images, struct made_images *made,
                     struct descriptor *target, struct err *err)
@@ -35,7 +60,7 @@ static int make_all(const struct export_host *h, const struct export_spec *s,
             return -1;
     if (made->n == 1 && !attest_is_asked(images, made->n))
         descriptor_copy(target, &made->items[0].manifest);
-    else if (index_make(h, s, images, made->items, made->n, target, err))
+    else if (index_make(h, s, made->items, made->n, target, err))
         return -1;
     return 0;
 }
@@ -50,6 +75,37 @@ static int is_complete(const struct export_host *h, const struct made_images *ma
             if (blob_find(h->store, &made->items[i].layers.items[k].ref.blob.digest, out, NULL,
                           err))
                 return -1;
+    return 0;
+}
+
+static int keep_name(const struct export_host *h, struct reference *ref,
+                     const struct descriptor *target, struct err *err)
+{
+    AUTO_FREE char *whole = reference_text(ref);
+    return name_set(h->store, NAME_IMAGE, whole, target, err);
+}
+
+/* PREFIX@DIGEST, of an image that has no other name. */
+static int keep_dangling(const struct export_host *h, const char *prefix,
+                         const struct descriptor *target, struct err *err)
+{
+    AUTO_VALUE(reference_clear) struct reference ref = { 0 };
+    if (reference_parse(span_of(prefix), &ref, err))
+        return -1;
+    free(STEAL(ref.tag));
+    ref.digest = target->digest;
+    return keep_name(h, &ref, target, err);
+}
+
+/* So that who runs it has it at once. */
+static int unpack_all(const struct export_host *h, const struct export_image *images, size_t n,
+                      struct err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        AUTO(view_close) struct view *view = NULL;
+        if (view_open(h->snapshots, images[i].snapshot, h->cancel, &view, err))
+            return err_wrap(err, "unpack");
+    }
     return 0;
 }
 
@@ -70,12 +126,15 @@ static int keep_names(const struct export_host *h, const struct export_spec *s,
     /* What the registry has can be had again after a power cut; the rest exists only here. */
     if (!s->is_pushed && store_settle(h->store, err))
         return -1;
-    vec_each (export_names(h, s), name) {
+    const struct str_list *names = export_names(h, s);
+    if (names->n == 0 && s->dangling_prefix)
+        return keep_dangling(h, s->dangling_prefix, target, err);
+    vec_each (names, name) {
         AUTO_VALUE(reference_clear) struct reference ref = { 0 };
-        if (reference_parse(span_of(*name), &ref, err))
+        if (reference_parse(span_of(*name), &ref, err) || keep_name(h, &ref, target, err))
             return -1;
-        AUTO_FREE char *whole = reference_text(&ref);
-        if (name_set(h->store, NAME_IMAGE, whole, target, err))
+        ref.digest = target->digest;
+        if (s->has_canonical && keep_name(h, &ref, target, err))
             return -1;
     }
     return 0;
@@ -86,6 +145,8 @@ static int export_as_image(const struct export_host *h, const struct export_spec
                            struct err *err)
 {
     AUTO_VALUE(made_images_clear) struct made_images made = { xcalloc(n, sizeof *made.items), n };
+    if (check_images(s, images, n, err))
+        return -1;
     if (make_all(h, s, images, &made, &out->target, err))
         return -1;
     out->config_digest = made.items[0].config.digest;
@@ -93,7 +154,9 @@ static int export_as_image(const struct export_host *h, const struct export_spec
         return archive_write(h, s, made.items, n, &out->target, err);
     if (s->is_pushed && image_send(h, s, made.items, n, &out->target, out, err))
         return -1;
-    return s->is_kept ? keep_names(h, s, &made, &out->target, err) : 0;
+    if (s->is_kept && keep_names(h, s, &made, &out->target, err))
+        return -1;
+    return s->is_unpacked ? unpack_all(h, images, n, err) : 0;
 }
 
 static int export_any(const struct export_host *h, const struct export_spec *s,
@@ -105,10 +168,7 @@ static int export_any(const struct export_host *h, const struct export_spec *s,
         return 0;
     case EXPORT_LOCAL:
     case EXPORT_TAR:
-        if (n > 1)
-            return err_set(err, ERR_UNSUPPORTED,
-                           "several platforms into one folder or tar are not there yet");
-        return rootfs_write(h, s, &images[0], err);
+        return rootfs_write(h, s, images, n, err);
     case EXPORT_IMAGE:
     case EXPORT_OCI:
     case EXPORT_DOCKER:
@@ -127,9 +187,10 @@ int export_images(const struct export_host *h, const struct export_spec *s,
                                          [EXPORT_LOCAL] = "exporting to client directory",
                                          [EXPORT_TAR] = "exporting to client tarball",
                                          [EXPORT_CACHEONLY] = "keeping the cache" };
+    struct export_host own = export_host_of(h, s);
     *out = (struct export_result){ 0 };
     progress_task_start(h->progress, shown[s->type], shown[s->type]);
-    int status = export_any(h, s, images, n, out, err);
+    int status = export_any(&own, s, images, n, out, err);
     if (status)
         err_wrap(err, "export");
     progress_task_end(h->progress, shown[s->type], status, err);

@@ -5,11 +5,12 @@
  * build still does), then config and manifest are made and go where they were asked for.  Bytes are
  * functions of the input alone: JSON in BuildKit's order of fields, times from the clock given.
  *
- * Spec: image-spec; docker load's archive (manifest.json, repositories); BuildKit
+ * Spec: image-spec; docker load's archive (manifest.json, repositories); the keys of -o are those
+ * of docker buildx build "--output" and BuildKit's README "Output"; BuildKit
  * docs/attestations/attestation-storage.md.  Threads: no state. */
 #pragma once
 #include "base/core/clock.h"
-#include "base/core/map.h"
+#include "engine/export/annotation.h"
 #include "engine/snapshot/snapshot.h"
 #include "engine/solver/progress.h"
 #include "image/oci/config.h"
@@ -32,14 +33,21 @@ struct export_spec {
     char *dest;            /* dest=, "-" is stdout; NULL: none */
     bool is_pushed;        /* push=true */
     bool by_digest;        /* push-by-digest=true */
+    bool is_insecure;      /* registry.insecure=true: plain HTTP or no verifying, as there is */
     bool is_kept;          /* store=true: named in the store (the default) */
+    bool is_unpacked;      /* unpack=true: its root file system is there too */
+    bool has_canonical;    /* name-canonical=true: also named NAME@DIGEST in the store */
+    char *dangling_prefix; /* dangling-name-prefix=: without a name it is PREFIX@DIGEST; NULL */
     bool is_tar;           /* tar=false: a layout in a folder (oci, docker) */
     bool has_docker_types; /* oci-mediatypes=false */
     enum compression compression;
     int compression_level; /* -1 */
     bool is_forced;        /* force-compression=true */
     int rewrites_times;    /* rewrite-timestamp: 1, 0, or -1: when there is a SOURCE_DATE_EPOCH */
-    struct map annotations, index_annotations; /* string to string */
+    char *epoch;           /* source-date-epoch=: instead of the build's; NULL */
+    int splits_platforms;  /* platform-split (local, tar): 1, 0, or -1: when there are several */
+    bool deletes;          /* mode=delete (local): what else is in dest goes */
+    struct annotations annotations;
     bool has_no_artifact;     /* oci-artifact=false: attestations as images of unknown/unknown */
     char *attestation_prefix; /* attestation-prefix=: of their files' names; NULL: none */
 };

@@ -19,6 +19,7 @@ void made_image_clear(struct made_image *m)
     descriptor_clear(&m->config);
     descriptor_clear(&m->attestation);
     descriptors_clear(&m->attestation_blobs);
+    free(m->created);
 }
 
 struct seal_options export_seal_options(const struct export_host *h, const struct export_spec *s)
@@ -35,7 +36,8 @@ struct seal_options export_seal_options(const struct export_host *h, const struc
 int export_seal(const struct export_host *h, const struct export_spec *s, struct snapshot *snapshot,
                 struct err *err)
 {
-    struct seal_options o = export_seal_options(h, s);
+    struct export_host own = export_host_of(h, s);
+    struct seal_options o = export_seal_options(&own, s);
     AUTO_VALUE(layer_ref_clear) struct layer_ref sealed = { 0 };
     if (s->type == EXPORT_LOCAL || s->type == EXPORT_TAR || s->type == EXPORT_CACHEONLY ||
         !snapshot)
@@ -82,7 +84,8 @@ static void list_layers(struct snapshot *top, struct made_image *m)
         m->layers.items[--n].snapshot = s;
 }
 
-/* A layer keeps its bytes; what its type is called follows the manifest it is in. */
+/* A layer keeps its bytes; what its type is called follows the manifest it is in.  Docker's layers
+ * have no annotations, in BuildKit either. */
 static void add_layer(struct manifest *m, const struct layer_ref *layer)
 {
     enum compression compression = COMPRESSION_NONE;
@@ -91,6 +94,8 @@ static void add_layer(struct manifest *m, const struct layer_ref *layer)
     if (media_is_layer(type, &compression))
         type = media_layer_type(m->family, compression);
     *d = descriptor_make(type, &layer->blob.digest, layer->blob.size);
+    if (m->family == MEDIA_FAMILY_OCI)
+        map_copy_str(&d->annotations, &layer->blob.annotations);
 }
 
 /* ---- config ---- */
@@ -101,9 +106,19 @@ static void set_text(char **field, const char *text)
     *field = xstrdup(text);
 }
 
-/* Times of what was added: with SOURCE_DATE_EPOCH all are it, as the front end wrote them; else a
- * layer's entry has the time at which the layer was made, so that a build from the cache gives the
- * same image again, and others that of the entry before. */
+static void set_epoch(const struct export_host *h, const struct export_image *image,
+                      struct image_config *c)
+{
+    char text[TIME_TEXT_MAX];
+    time_print(h->clock.fixed, text);
+    for (size_t i = image->n_base_history; i < c->history.n; i++)
+        set_text(&c->history.items[i].created, text);
+    set_text(&c->created, text);
+}
+
+/* Times of what was added: with SOURCE_DATE_EPOCH all are it; else a layer's entry has the time at
+ * which the layer was made, so that a build from the cache gives the same image again, and others
+ * that of the entry before. */
 static void set_times(const struct export_host *h, const struct export_image *image,
                       const struct made_image *made, struct image_config *c)
 {
@@ -113,8 +128,10 @@ static void set_times(const struct export_host *h, const struct export_image *im
         n_added += !c->history.items[i].is_empty_layer;
     size_t layer = made->layers.n > n_added ? made->layers.n - n_added : 0;
     struct timespec t = clock_now(&h->clock);
-    if (h->has_epoch)
+    if (h->has_epoch) {
+        set_epoch(h, image, c);
         return;
+    }
     if (layer < made->layers.n)
         t = (struct timespec){ .tv_sec = snapshot_created_s(made->layers.items[layer].snapshot) };
     else if (image->n_base_history > 0 && c->history.items[image->n_base_history - 1].created) {
@@ -134,8 +151,7 @@ static void set_times(const struct export_host *h, const struct export_image *im
 }
 
 static int put_config(const struct export_host *h, const struct export_image *image,
-                      const struct made_image *made, bool is_docker, struct descriptor *out,
-                      struct err *err)
+                      struct made_image *made, bool is_docker, struct err *err)
 {
     AUTO_VALUE(image_config_clear) struct image_config c = { 0 };
     AUTO_VALUE(buf_clear) struct buf text = { 0 };
@@ -154,12 +170,14 @@ static int put_config(const struct export_host *h, const struct export_image *im
     }
     if (blob_put(h->store, buf_span(&text), &digest, err))
         return err_wrap(err, "keep the image's config");
-    *out = descriptor_make(is_docker ? MEDIA_DOCKER_CONFIG : MEDIA_OCI_CONFIG, &digest, text.len);
+    made->config =
+        descriptor_make(is_docker ? MEDIA_DOCKER_CONFIG : MEDIA_OCI_CONFIG, &digest, text.len);
+    made->created = xstrdup_or_null(c.created);
     return 0;
 }
 
 static int put_manifest(const struct export_host *h, const struct export_spec *s,
-                        struct made_image *made, struct err *err)
+                        const struct platform *platform, struct made_image *made, struct err *err)
 {
     AUTO_VALUE(manifest_clear) struct manifest m = { .annotations = STR_MAP };
     AUTO_VALUE(buf_clear) struct buf text = { 0 };
@@ -167,13 +185,19 @@ static int put_manifest(const struct export_host *h, const struct export_spec *s
     descriptor_copy(&m.config, &made->config);
     for (size_t i = 0; i < made->layers.n; i++)
         add_layer(&m, &made->layers.items[i].ref);
-    map_copy_str(&m.annotations, &s->annotations);
+    annotations_collect(&s->annotations, ANNOTATION_MANIFEST, platform, &m.annotations);
     buf_init(&text, 8 * LIMIT_MANIFEST);
     manifest_print(&m, &text);
     if (text.len > LIMIT_MANIFEST)
         return err_set(err, ERR_LIMIT, "the manifest has %zu bytes, more than registries take",
                        text.len);
-    return manifest_put(h->store, buf_span(&text), manifest_media_type(&m), &made->manifest, err);
+    if (manifest_put(h->store, buf_span(&text), manifest_media_type(&m), &made->manifest, err))
+        return -1;
+    made->manifest.platform = *platform;
+    made->manifest.platform.is_set = true;
+    annotations_collect(&s->annotations, ANNOTATION_MANIFEST_DESCRIPTOR, platform,
+                        &made->manifest.annotations);
+    return 0;
 }
 
 int image_make(const struct export_host *h, const struct export_spec *s,
@@ -185,31 +209,29 @@ int image_make(const struct export_host *h, const struct export_spec *s,
                        out->layers.n, LIMIT_LAYERS);
     if (seal_all(h, s, out, err))
         return err_wrap(err, "export layers");
-    if (put_config(h, image, out, s->has_docker_types, &out->config, err))
+    if (put_config(h, image, out, s->has_docker_types, err))
         return -1;
-    return put_manifest(h, s, out, err);
+    return put_manifest(h, s, &image->config->platform, out, err);
 }
 
 int index_make(const struct export_host *h, const struct export_spec *s,
-               const struct export_image *images, const struct made_image *made, size_t n,
-               struct descriptor *out, struct err *err)
+               const struct made_image *made, size_t n, struct descriptor *out, struct err *err)
 {
     AUTO_VALUE(index_clear) struct index index = { .annotations = STR_MAP };
     AUTO_VALUE(buf_clear) struct buf text = { 0 };
     index.family = s->has_docker_types ? MEDIA_FAMILY_DOCKER : MEDIA_FAMILY_OCI;
-    for (size_t i = 0; i < n; i++) {
-        struct descriptor *d = vec_push(&index.manifests);
-        descriptor_copy(d, &made[i].manifest);
-        d->platform = images[i].config->platform;
-        d->platform.is_set = true;
-    }
+    for (size_t i = 0; i < n; i++)
+        descriptor_copy(vec_push(&index.manifests), &made[i].manifest);
     for (size_t i = 0; i < n; i++)
         if (made[i].attestation.media_type)
             descriptor_copy(vec_push(&index.manifests), &made[i].attestation);
-    map_copy_str(&index.annotations, &s->index_annotations);
+    annotations_collect(&s->annotations, ANNOTATION_INDEX, NULL, &index.annotations);
     buf_init(&text, 8 * LIMIT_MANIFEST);
     index_print(&index, &text);
-    return manifest_put(h->store, buf_span(&text), index_media_type(&index), out, err);
+    if (manifest_put(h->store, buf_span(&text), index_media_type(&index), out, err))
+        return -1;
+    annotations_collect(&s->annotations, ANNOTATION_INDEX_DESCRIPTOR, NULL, &out->annotations);
+    return 0;
 }
 
 int image_complete(const struct export_host *h, const struct made_image *m, struct err *err)

@@ -3,6 +3,9 @@
 #include "engine/export/export.h"
 #include "engine/source/tree.h"
 
+/* One key of -o.  Fails: INVALID (with the nearest known key), UNSUPPORTED. */
+NODISCARD int spec_set(struct export_spec *s, const char *key, const char *value, struct err *err);
+
 /* An image put together: its layers are known, its manifest is in the store. */
 struct made_layer {
     struct layer_ref ref;
@@ -13,10 +16,11 @@ struct made_image {
         struct made_layer *items; /* items[0] is the base */
         size_t n, cap;
     } layers;
-    struct descriptor manifest;
+    struct descriptor manifest; /* with its platform and annotations */
     struct descriptor config;
     struct descriptor attestation;        /* a manifest; media_type NULL: nothing is said */
     struct descriptors attestation_blobs; /* its config, then its layers */
+    char *created;                        /* owned: of the config, RFC 3339 */
 };
 void made_image_clear(struct made_image *m);
 
@@ -24,8 +28,8 @@ NODISCARD int image_make(const struct export_host *h, const struct export_spec *
                          const struct export_image *image, struct made_image *out, struct err *err);
 /* Several as an index. */
 NODISCARD int index_make(const struct export_host *h, const struct export_spec *s,
-                         const struct export_image *images, const struct made_image *made, size_t n,
-                         struct descriptor *out, struct err *err);
+                         const struct made_image *made, size_t n, struct descriptor *out,
+                         struct err *err);
 /* attest.c: the statements and their manifest, of an image whose own manifest is made. */
 NODISCARD int attest_make(const struct export_host *h, const struct export_spec *s,
                           const struct export_image *image, struct made_image *made,
@@ -47,8 +51,10 @@ NODISCARD int archive_write(const struct export_host *h, const struct export_spe
                             const struct made_image *made, size_t n,
                             const struct descriptor *target, struct err *err);
 NODISCARD int rootfs_write(const struct export_host *h, const struct export_spec *s,
-                           const struct export_image *image, struct err *err);
+                           const struct export_image *images, size_t n, struct err *err);
 
+/* The host as an output sees it: with a SOURCE_DATE_EPOCH of its own. */
+struct export_host export_host_of(const struct export_host *h, const struct export_spec *s);
 /* The spec's names, else the host's. */
 const struct str_list *export_names(const struct export_host *h, const struct export_spec *s);
 

@@ -79,10 +79,21 @@ static int push_layer_to(const struct export_host *h, const struct reference *re
     return remote_push_blob(h->remote, ref, blob, from, h->store, NULL, h->cancel, err);
 }
 
+static int read_place(const struct export_host *h, const struct export_spec *s, const char *name,
+                      struct reference *out, struct err *err)
+{
+    if (reference_parse(span_of(name), out, err))
+        return -1;
+    if (s->is_insecure)
+        remote_allow_insecure(h->remote, out->registry);
+    return 0;
+}
+
 int export_push_layer(const struct export_host *h, const struct export_spec *s,
                       struct snapshot *snapshot, struct err *err)
 {
-    struct seal_options o = export_seal_options(h, s);
+    struct export_host own = export_host_of(h, s);
+    struct seal_options o = export_seal_options(&own, s);
     AUTO_VALUE(layer_ref_clear) struct layer_ref sealed = { 0 };
     const struct str_list *names = export_names(h, s);
     if (s->type != EXPORT_IMAGE || !s->is_pushed || names->n == 0)
@@ -91,8 +102,7 @@ int export_push_layer(const struct export_host *h, const struct export_spec *s,
         return -1;
     vec_each (names, name) {
         AUTO_VALUE(reference_clear) struct reference ref = { 0 };
-        if (reference_parse(span_of(*name), &ref, err) ||
-            push_layer_to(h, &ref, &sealed, snapshot, err))
+        if (read_place(h, s, *name, &ref, err) || push_layer_to(h, &ref, &sealed, snapshot, err))
             return -1;
     }
     return 0;
@@ -129,7 +139,7 @@ int image_send(const struct export_host *h, const struct export_spec *spec,
     }
     vec_each (names, name) {
         AUTO_VALUE(reference_clear) struct reference ref = { 0 };
-        if (reference_parse(span_of(*name), &ref, err))
+        if (read_place(h, spec, *name, &ref, err))
             return -1;
         if (spec->by_digest) {
             free(ref.tag);

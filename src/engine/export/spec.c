@@ -8,7 +8,7 @@
 #include "base/codec/csv.h"
 #include "base/core/limits.h"
 #include "base/core/mem.h"
-#include "engine/export/export.h"
+#include "engine/export/internal.h"
 
 void export_spec_init(struct export_spec *s, enum export_type type)
 {
@@ -18,9 +18,8 @@ void export_spec_init(struct export_spec *s, enum export_type type)
                                .compression = COMPRESSION_GZIP,
                                .compression_level = -1,
                                .rewrites_times = -1,
-                               .has_docker_types = type == EXPORT_DOCKER,
-                               .annotations = STR_MAP,
-                               .index_annotations = STR_MAP };
+                               .splits_platforms = -1,
+                               .has_docker_types = type == EXPORT_DOCKER };
 }
 
 void export_spec_clear(struct export_spec *s)
@@ -28,19 +27,9 @@ void export_spec_clear(struct export_spec *s)
     str_list_clear(&s->names);
     free(s->dest);
     free(s->attestation_prefix);
-    map_clear(&s->annotations);
-    map_clear(&s->index_annotations);
-}
-
-static int read_bool(const char *key, const char *value, bool *out, struct err *err)
-{
-    if (!*value || strcmp(value, "true") == 0 || strcmp(value, "1") == 0)
-        *out = true;
-    else if (strcmp(value, "false") == 0 || strcmp(value, "0") == 0)
-        *out = false;
-    else
-        return err_set(err, ERR_INVALID, "%s=%s: true or false is expected", key, value);
-    return 0;
+    free(s->dangling_prefix);
+    free(s->epoch);
+    annotations_clear(&s->annotations);
 }
 
 static const struct {
@@ -63,125 +52,6 @@ static int find_type(const char *name, enum export_type *out, struct err *err)
     return err_hint(err, "there are image, registry, oci, docker, local, tar and cacheonly");
 }
 
-static int set_compression(struct export_spec *s, const char *value, struct err *err)
-{
-    if (strcmp(value, "estargz") == 0)
-        return err_set(err, ERR_UNSUPPORTED, "compression=estargz is not there yet");
-    return compression_parse(value, &s->compression, err);
-}
-
-static int set_level(struct export_spec *s, const char *value, struct err *err)
-{
-    uint64_t level = 0;
-    if (!span_u64(span_of(value), 22, &level))
-        return err_set(err, ERR_INVALID, "compression-level=%s: a number from 0 to 22 is expected",
-                       value);
-    s->compression_level = (int)level;
-    return 0;
-}
-
-static int set_annotation(struct export_spec *s, const char *key, const char *value,
-                          struct err *err)
-{
-    if (strncmp(key, "annotation.", 11) == 0)
-        map_set_str(&s->annotations, key + 11, value);
-    else if (strncmp(key, "annotation-manifest.", 20) == 0)
-        map_set_str(&s->annotations, key + 20, value);
-    else if (strncmp(key, "annotation-index.", 17) == 0)
-        map_set_str(&s->index_annotations, key + 17, value);
-    else
-        return err_set(err, ERR_UNSUPPORTED, "%s: annotations of descriptors are not there yet",
-                       key);
-    return 0;
-}
-
-static int set_names(struct export_spec *s, const char *value, struct err *err)
-{
-    struct span rest = span_of(value);
-    while (rest.ptr) {
-        AUTO_VALUE(reference_clear) struct reference ref = { 0 };
-        struct span name = span_trim(span_cut(&rest, ','));
-        if (name.len == 0)
-            continue;
-        if (reference_parse(name, &ref, err))
-            return -1;
-        if (digest_is_set(&ref.digest))
-            return err_set(err, ERR_INVALID, "name=%.*s: an output's digest cannot be chosen",
-                           SPAN_ARG(name));
-        str_list_take(&s->names, span_dup(name));
-    }
-    return 0;
-}
-
-static int set_flag(struct export_spec *s, const char *key, const char *value, bool *is_known,
-                    struct err *err)
-{
-    bool flag = false;
-    const struct {
-        const char *key;
-        bool *to;
-    } flags[] = { { "push", &s->is_pushed },
-                  { "push-by-digest", &s->by_digest },
-                  { "store", &s->is_kept },
-                  { "tar", &s->is_tar },
-                  { "force-compression", &s->is_forced } };
-    *is_known = true;
-    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
-        if (strcmp(key, flags[i].key) == 0)
-            return read_bool(key, value, flags[i].to, err);
-    if (strcmp(key, "oci-mediatypes") == 0) {
-        if (read_bool(key, value, &flag, err))
-            return -1;
-        s->has_docker_types = !flag;
-        return 0;
-    }
-    if (strcmp(key, "oci-artifact") == 0) {
-        if (read_bool(key, value, &flag, err))
-            return -1;
-        s->has_no_artifact = !flag;
-        return 0;
-    }
-    if (strcmp(key, "rewrite-timestamp") == 0) {
-        if (read_bool(key, value, &flag, err))
-            return -1;
-        s->rewrites_times = flag;
-        return 0;
-    }
-    *is_known = false;
-    return 0;
-}
-
-static int set_key(struct export_spec *s, const char *key, const char *value, struct err *err)
-{
-    bool is_known = false;
-    if (set_flag(s, key, value, &is_known, err) || is_known)
-        return err->kind ? -1 : 0;
-    if (strcmp(key, "type") == 0)
-        return 0; /* read before */
-    if (strcmp(key, "name") == 0)
-        return set_names(s, value, err);
-    if (strcmp(key, "dest") == 0) {
-        free(s->dest);
-        s->dest = xstrdup(value);
-        return 0;
-    }
-    if (strcmp(key, "attestation-prefix") == 0) {
-        free(s->attestation_prefix);
-        s->attestation_prefix = xstrdup(value);
-        return strchr(value, '/') ? err_set(err, ERR_INVALID, "%s=%s: has a slash", key, value) : 0;
-    }
-    if (strcmp(key, "compression") == 0)
-        return set_compression(s, value, err);
-    if (strcmp(key, "compression-level") == 0)
-        return set_level(s, value, err);
-    if (strncmp(key, "annotation", 10) == 0)
-        return set_annotation(s, key, value, err);
-    if (strcmp(key, "unpack") == 0 || strcmp(key, "name-canonical") == 0 ||
-        strcmp(key, "dangling-name-prefix") == 0)
-        return 0; /* said to a store that works in another way; nothing to do here */
-    return err_set(err, ERR_INVALID, "%s: no such key of an output", key);
-}
-
 static int read_fields(const char *text, struct str_list *keys, struct str_list *values,
                        struct err *err)
 {
@@ -198,6 +68,31 @@ static int read_fields(const char *text, struct str_list *keys, struct str_list 
         str_list_take(keys, equals ? xstrndup(field, (size_t)(equals - field)) : xstrdup(field));
         str_list_push(values, equals ? equals + 1 : "");
     }
+}
+
+/* Levels as the programs of these names have them. */
+static int check_level(const struct export_spec *s, struct err *err)
+{
+    static const int highest[] = {
+        [COMPRESSION_GZIP] = 9, [COMPRESSION_ESTARGZ] = 9, [COMPRESSION_ZSTD] = 22
+    };
+    const char *name = compression_name(s->compression);
+    if (s->compression_level < 0)
+        return 0;
+    if (s->compression == COMPRESSION_NONE)
+        return err_set(err, ERR_INVALID, "compression-level=%d: %s has none", s->compression_level,
+                       name);
+    if (s->compression_level > highest[s->compression])
+        return err_set(err, ERR_INVALID, "compression-level=%d: %s has levels from 0 to %d",
+                       s->compression_level, name, highest[s->compression]);
+    return 0;
+}
+
+/* What only OCI's media types can tell brings them with it, as in BuildKit. */
+static void choose_types(struct export_spec *s)
+{
+    if (s->compression == COMPRESSION_ESTARGZ || annotations_need_oci(&s->annotations))
+        s->has_docker_types = false;
 }
 
 static int check_spec(const struct export_spec *s, struct err *err)
@@ -217,7 +112,9 @@ static int check_spec(const struct export_spec *s, struct err *err)
                      ((s->type == EXPORT_OCI || s->type == EXPORT_DOCKER) && !s->is_tar);
     if (is_folder && s->dest && strcmp(s->dest, "-") == 0)
         return err_set(err, ERR_INVALID, "dest=-: a folder cannot go to stdout");
-    return 0;
+    if (s->by_digest && !s->is_pushed)
+        return err_set(err, ERR_INVALID, "push-by-digest=true: push=true is missing");
+    return check_level(s, err);
 }
 
 static int fill_spec(const struct str_list *keys, const struct str_list *values,
@@ -237,8 +134,9 @@ static int fill_spec(const struct str_list *keys, const struct str_list *values,
     if (!has_type)
         return err_set(err, ERR_INVALID, "type= is missing");
     for (size_t i = 0; i < keys->n; i++)
-        if (set_key(out, keys->items[i], values->items[i], err))
+        if (spec_set(out, keys->items[i], values->items[i], err))
             return -1;
+    choose_types(out);
     return check_spec(out, err);
 }
 

@@ -24,7 +24,9 @@ TEST("an OCI archive is a function of the image and its names")
         "{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.index.v1+json\","
         "\"manifests\":[{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"digest\":"
         "\"%s\",\"size\":%" PRIu64 ",\"annotations\":{\"io.containerd.image.name\":"
-        "\"docker.io/library/app:1\",\"org.opencontainers.image.ref.name\":\"1\"}}]}"
+        "\"docker.io/library/app:1\",\"org.opencontainers.image.created\":"
+        "\"2001-09-09T01:46:40Z\",\"org.opencontainers.image.ref.name\":\"1\"},"
+        "\"platform\":{\"architecture\":\"amd64\",\"os\":\"linux\"}}]}"
         "{\"imageLayoutVersion\":\"1.0.0\"}",
         digest_text(&r.target.digest).s, r.target.size);
     EXPECT_STR(index, want);
