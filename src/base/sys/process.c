@@ -35,6 +35,7 @@ struct run {
     int pid_fd;                      /* -1 where the kernel or seccomp has no pidfd_open(2) */
     pid_t pid;                       /* 0 once reaped */
     uint64_t end_ms;                 /* 0: none */
+    uint64_t idle_end_ms;            /* 0: none; moves with every byte that it prints */
 };
 
 struct pipes {
@@ -211,6 +212,12 @@ static void keep_log(struct buf *log, struct span bytes)
     buf_put(log, bytes);
 }
 
+static void note_life(struct run *r)
+{
+    if (r->o->idle_timeout_ms > 0)
+        r->idle_end_ms = clock_monotonic_ms() + (uint64_t)r->o->idle_timeout_ms;
+}
+
 /* Reads what is there, within bounds.  *fd becomes -1 at the end of it. */
 static int drain(struct run *r, int *fd, struct err *err)
 {
@@ -223,6 +230,7 @@ static int drain(struct run *r, int *fd, struct err *err)
             return 0;
         if (n < 0)
             return err_sys(err, "read its output");
+        note_life(r);
         if (n == 0) {
             auto_close_fd(fd);
             *fd = -1;
@@ -241,10 +249,13 @@ static int drain(struct run *r, int *fd, struct err *err)
 static int patience_ms(const struct run *r)
 {
     int wait = r->pid_fd < 0 ? TICK_MS : -1;
-    if (!r->end_ms)
+    uint64_t end = r->end_ms;
+    if (r->idle_end_ms && (!end || r->idle_end_ms < end))
+        end = r->idle_end_ms;
+    if (!end)
         return wait;
     uint64_t now = clock_monotonic_ms();
-    uint64_t left = r->end_ms > now ? r->end_ms - now : 0;
+    uint64_t left = end > now ? end - now : 0;
     if (wait >= 0 && (uint64_t)wait < left)
         return wait;
     return left < INT_MAX ? (int)left : INT_MAX;
@@ -282,6 +293,8 @@ static int attend(struct run *r, struct err *err)
             return 0;
         if (r->end_ms && clock_monotonic_ms() >= r->end_ms)
             return err_set(err, ERR_TIMEOUT, "timed out after %d ms", r->o->timeout_ms);
+        if (r->idle_end_ms && clock_monotonic_ms() >= r->idle_end_ms)
+            return err_set(err, ERR_TIMEOUT, "printed nothing for %d ms", r->o->idle_timeout_ms);
     }
 }
 
@@ -338,6 +351,7 @@ int process_run(const struct process_options *o, struct process_result *out, str
     r.in = r.out = r.log = r.pid_fd = -1;
     if (o->timeout_ms > 0)
         r.end_ms = clock_monotonic_ms() + (uint64_t)o->timeout_ms;
+    note_life(&r);
     struct pipe_signal signal;
     block_pipe_signal(&signal);
     int result = cancel_check(o->cancel, err);

@@ -23,6 +23,7 @@ struct process_options {
     struct span input;       /* stdin */
     size_t out_ceiling;      /* 0: LIMIT_JSON */
     int timeout_ms;          /* 0: none */
+    int idle_timeout_ms;     /* of nothing printed on stdout or stderr; 0: none */
     const struct cancel *cancel;
 };
 /* Runs to its end.  A non-zero exit is no error here: look at exit_status.
