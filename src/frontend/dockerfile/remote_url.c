@@ -74,6 +74,13 @@ static int set_flag(enum tristate *field, const char *key, const char *value, st
     return 0;
 }
 
+static int set_mtime(struct git_ref *g, const char *value, struct err *err)
+{
+    if (strcmp(value, "checkout") != 0 && strcmp(value, "commit") != 0)
+        return err_set(err, ERR_INVALID, "invalid mtime value: \"%s\": checkout or commit", value);
+    return set_text(&g->mtime, "mtime", value, err);
+}
+
 static int set_query(struct git_ref *g, const char *key, const char *value, struct arena *a,
                      struct err *err)
 {
@@ -91,10 +98,10 @@ static int set_query(struct git_ref *g, const char *key, const char *value, stru
         return set_flag(&g->keep_git_dir, key, value, err);
     if (strcmp(key, "submodules") == 0)
         return set_flag(&g->submodules, key, value, err);
-    static const char *const later[] = { "mtime", "fetch-by-commit" };
-    for (size_t i = 0; i < 2; i++)
-        if (strcmp(key, later[i]) == 0)
-            return err_set(err, ERR_UNSUPPORTED, "git query \"%s\": is not supported yet", key);
+    if (strcmp(key, "fetch-by-commit") == 0)
+        return set_flag(&g->fetch_by_commit, key, value, err);
+    if (strcmp(key, "mtime") == 0)
+        return set_mtime(g, value, err);
     return err_set(err, ERR_INVALID, "unexpected query \"%s\"", key);
 }
 
@@ -123,6 +130,7 @@ int git_ref_parse(const char *text, struct arena *a, struct git_ref *out, struct
         .ref = "",
         .subdir = "",
         .checksum = "",
+        .mtime = "",
     };
     out->is_ssh = span_starts(remote, "ssh://") || is_scp_like(out->remote);
     out->id = remote_id(out->remote, a);
@@ -142,7 +150,7 @@ int git_ref_parse(const char *text, struct arena *a, struct git_ref *out, struct
 
 struct op_source git_source(const struct git_ref *g, struct arena *a)
 {
-    struct pair *attrs = arena_alloc(a, 8 * sizeof *attrs);
+    struct pair *attrs = arena_alloc(a, 10 * sizeof *attrs);
     size_t n = 0;
     attrs[n++] = (struct pair){ ATTR_GIT_FULL_URL, g->remote };
     attrs[n++] = (struct pair){ ATTR_GIT_AUTH_HEADER_SECRET, "GIT_AUTH_HEADER" };
@@ -153,6 +161,10 @@ struct op_source git_source(const struct git_ref *g, struct arena *a)
         attrs[n++] = (struct pair){ ATTR_GIT_CHECKSUM, g->checksum };
     if (g->submodules == FLAG_FALSE)
         attrs[n++] = (struct pair){ ATTR_GIT_SKIP_SUBMODULES, "true" };
+    if (g->mtime[0])
+        attrs[n++] = (struct pair){ ATTR_GIT_MTIME, g->mtime };
+    if (g->fetch_by_commit == FLAG_TRUE)
+        attrs[n++] = (struct pair){ ATTR_GIT_FETCH_BY_COMMIT, "true" };
     if (g->is_ssh)
         attrs[n++] = (struct pair){ ATTR_GIT_MOUNT_SSH, "default" };
     const char *part = g->subdir[0] ? arena_printf(a, "#%s:%s", g->ref, g->subdir)

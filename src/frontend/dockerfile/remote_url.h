@@ -2,7 +2,7 @@
  *
  * git:   git@HOST:PATH, ssh://, git://, and http(s):// whose path ends in ".git"; behind it
  *        "#REF:SUBDIR", or "?ref= tag= branch= subdir= checksum= commit= keep-git-dir=
- *        submodules=".
+ *        submodules= mtime= fetch-by-commit=".
  * http:  every other http:// and https://.
  *
  * Spec: dockerfile reference "ADD"; BuildKit frontend/dockerfile/dfgitutil. */
@@ -18,7 +18,8 @@ struct git_ref {
     const char *remote; /* the URL without what was behind it */
     const char *id;     /* host and path, the same for all protocols: "github.com/a/b.git" */
     const char *ref, *subdir, *checksum; /* "" when not given */
-    enum tristate keep_git_dir, submodules;
+    const char *mtime;                   /* "checkout", "commit", or "" */
+    enum tristate keep_git_dir, submodules, fetch_by_commit;
     bool is_ssh;
 };
 

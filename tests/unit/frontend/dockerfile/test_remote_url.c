@@ -70,6 +70,42 @@ TEST("a git reference becomes the identifier that BuildKit gives it")
     }
 }
 
+TEST("what stands behind a git reference becomes attributes")
+{
+    static const struct {
+        const char *text, *attr, *want; /* want NULL: absent */
+    } rows[] = {
+        { "https://h/a.git", ATTR_GIT_AUTH_HEADER_SECRET, "GIT_AUTH_HEADER" },
+        { "https://h/a.git", ATTR_GIT_AUTH_TOKEN_SECRET, "GIT_AUTH_TOKEN" },
+        { "https://h/a.git", ATTR_GIT_KEEP_DIR, NULL },
+        { "https://h/a.git?keep-git-dir", ATTR_GIT_KEEP_DIR, "true" },
+        { "https://h/a.git?keep-git-dir=0", ATTR_GIT_KEEP_DIR, NULL },
+        { "https://h/a.git?checksum=abc", ATTR_GIT_CHECKSUM, "abc" },
+        { "https://h/a.git?commit=abc", ATTR_GIT_CHECKSUM, "abc" },
+        { "https://h/a.git?submodules=false", ATTR_GIT_SKIP_SUBMODULES, "true" },
+        { "https://h/a.git?submodules=true", ATTR_GIT_SKIP_SUBMODULES, NULL },
+        { "https://h/a.git?mtime=commit", ATTR_GIT_MTIME, "commit" },
+        { "https://h/a.git?mtime=checkout", ATTR_GIT_MTIME, "checkout" },
+        { "https://h/a.git", ATTR_GIT_MTIME, NULL },
+        { "https://h/a.git?fetch-by-commit=1", ATTR_GIT_FETCH_BY_COMMIT, "true" },
+        { "https://h/a.git", ATTR_GIT_MOUNT_SSH, NULL },
+        { "git@h:a.git", ATTR_GIT_MOUNT_SSH, "default" },
+        { "ssh://git@h/a.git", ATTR_GIT_MOUNT_SSH, "default" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct err err = { 0 };
+        struct git_ref g;
+        AUTO(arena_free) struct arena *a = arena_new();
+        REQUIRE_OK(git_ref_parse(rows[i].text, a, &g, &err), &err);
+        struct op_source op = git_source(&g, a);
+        const char *got = NULL;
+        for (size_t k = 0; k < op.attrs.n; k++)
+            if (!strcmp(op.attrs.items[k].key, rows[i].attr))
+                got = op.attrs.items[k].value;
+        EXPECT_STR(got, rows[i].want);
+    }
+}
+
 TEST("a file from a URL is called like the last part of its path")
 {
     static const struct {
