@@ -111,7 +111,8 @@ static int open_for_builds(struct engine *e, const struct engine_options *o, str
                                            .driver = driver && *driver ? driver : NULL,
                                            .fetch = image_source_fetch,
                                            .fetch_arg = e->images };
-    if (snapshots_open(&snapshots, &e->snapshots, err))
+    if (snapshots_open(&snapshots, &e->snapshots, err) ||
+        http_source_open(e->store, &e->http, err) || git_source_open(e->store, &e->git, err))
         return -1;
     struct cache_codec codec = { .arg = e->snapshots, .save = result_save, .load = load_result };
     return cache_open(e->store, &codec, &e->cache, err);
@@ -145,6 +146,8 @@ void engine_close(struct engine *e)
         return;
     cache_close(e->cache);
     snapshots_close(e->snapshots);
+    git_source_close(e->git);
+    http_source_close(e->http);
     image_source_free(e->images);
     pool_free(e->steps);
     pool_free(e->pool);

@@ -10,7 +10,9 @@ struct engine {
     struct store *store;
     struct remote *remote;
     struct image_source *images;
-    struct snapshots *snapshots; /* NULL without a sandbox, as are the next two */
+    struct http_source *http; /* NULL without a sandbox, as are the next four */
+    struct git_source *git;
+    struct snapshots *snapshots;
     struct sandbox *sandbox;
     struct cache *cache;
     struct id_map ids;

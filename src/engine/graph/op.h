@@ -83,11 +83,17 @@ struct op_source {
 #define ATTR_GIT_AUTH_TOKEN_SECRET "git.authtokensecret"
 #define ATTR_GIT_MOUNT_SSH "git.mountsshsock"
 #define ATTR_GIT_KNOWN_HOSTS "git.knownsshhosts"
+#define ATTR_GIT_MTIME "git.mtime" /* commit; else the time of the checkout */
+#define ATTR_GIT_FETCH_BY_COMMIT "git.fetchbycommit"
 #define ATTR_HTTP_CHECKSUM "http.checksum"
 #define ATTR_HTTP_FILENAME "http.filename"
 #define ATTR_HTTP_PERM "http.perm" /* octal digits with a leading 0 */
 #define ATTR_HTTP_UID "http.uid"
 #define ATTR_HTTP_GID "http.gid"
+#define ATTR_HTTP_AUTH_SECRET "http.authheadersecret"
+#define ATTR_LAYOUT_SESSION "oci.session"
+#define ATTR_LAYOUT_STORE "oci.store"
+#define ATTR_LAYOUT_LAYER_LIMIT "oci.layerlimit"
 
 enum mount_type { MOUNT_BIND, MOUNT_SECRET, MOUNT_SSH, MOUNT_CACHE, MOUNT_TMPFS };
 enum cache_sharing { CACHE_SHARED, CACHE_PRIVATE, CACHE_LOCKED };

@@ -115,7 +115,7 @@ static int open_destination(struct copier *c, bool is_folder, struct err *err)
 {
     const struct copy_job *job = c->job;
     const char *path = job->action->path;
-    if (is_folder && job->action->copies_dir_contents)
+    if (is_folder && (job->action->copies_dir_contents || !*job->src)) /* a root has no name */
         return open_for_contents(c, path, err);
     if (ends_as_folder(path) && make_parents(c, path, err))
         return -1;

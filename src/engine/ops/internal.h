@@ -1,9 +1,11 @@
 /* engine/ops/internal.h - what the operations share. */
 #pragma once
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/codec/digest.h"
 #include "base/codec/pattern.h"
+#include "base/core/map.h"
 #include "engine/ops/account.h"
 #include "engine/ops/cdi.h"
 #include "engine/ops/ops.h"
@@ -28,6 +30,8 @@ struct ops {
     struct ssh_agents *agents; /* owned */
     struct op_table table;
     struct op_impl source, exec, file, merge, diff;
+    pthread_mutex_t lock; /* guards answers */
+    struct map answers;   /* digest of a source's vertex -> what its key() learned; owned */
 };
 
 /* Something is being done, so the cache did not have all: steps of the graph are about to come. */

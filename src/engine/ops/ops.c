@@ -44,6 +44,8 @@ struct ops *ops_new(const struct ops_options *o)
     struct ops *ops = xcalloc(1, sizeof *ops);
     ops->o = *o;
     ops->agents = ssh_agents_new(o->ssh, o->n_ssh);
+    ops->answers.free_value = free;
+    pthread_mutex_init(&ops->lock, NULL);
     source_impl_init(&ops->source, ops);
     exec_impl_init(&ops->exec, ops);
     file_impl_init(&ops->file, ops);
@@ -74,6 +76,8 @@ void ops_free(struct ops *ops)
     if (!ops)
         return;
     ssh_agents_free(ops->agents);
+    map_clear(&ops->answers);
+    pthread_mutex_destroy(&ops->lock);
     free(ops);
 }
 

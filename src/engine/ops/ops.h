@@ -1,19 +1,26 @@
 /* engine/ops/ops.h - what the operations of a graph do: the implementation of the solver's table.
  *
- * source: docker-image:// (a lazy chain), local:// (a tree), oci-layout:// ...; exec: a step in the
- * sandbox; file: copy, mkdir, mkfile, rm, symlink; merge and diff of chains.  Results are
- * snapshots, or, of a local source, trees.
+ * source: docker-image:// and oci-layout:// (a lazy chain), local:// (a tree), http(s):// and
+ * git:// (one layer); exec: a step in the sandbox; file: copy, mkdir, mkfile, rm, symlink; merge
+ * and diff of chains.  Results are snapshots, or, of a local source, trees.
  *
  * Threads: locked inside; members of the table are called by the solver from many threads. */
 #pragma once
 #include "engine/sandbox/sandbox.h"
 #include "engine/snapshot/snapshot.h"
 #include "engine/solver/solver.h"
+#include "engine/source/git_source.h"
+#include "engine/source/http_source.h"
 #include "engine/source/image_source.h"
 #include "engine/source/tree.h"
 
 /* A build context by name ("context", "dockerfile", or a named one). */
 struct context_option {
+    const char *name;
+    const char *path;
+};
+/* An OCI image layout by the name that the graph calls it. */
+struct layout_option {
     const char *name;
     const char *path;
 };
@@ -42,12 +49,16 @@ struct ops_options {
     struct store *store;
     struct snapshots *snapshots;
     struct image_source *images;
+    struct http_source *http; /* NULL: such sources are refused, as without the next */
+    struct git_source *git;
     enum resolve_mode resolve_mode;
     struct sandbox *sandbox; /* NULL: steps are refused */
     struct pool *pool;       /* for the inside of one operation */
     struct id_map ids;       /* of the namespace that we are in */
     const struct context_option *contexts;
     size_t n_contexts;
+    const struct layout_option *layouts;
+    size_t n_layouts;
     const struct secret_option *secrets;
     size_t n_secrets;
     const struct ssh_option *ssh;
@@ -57,6 +68,7 @@ struct ops_options {
     const char *cdi_folders;         /* separated by ":"; NULL: CDI_FOLDERS */
     struct seal_options seal;        /* of layers that merge and diff make blobs of */
     const char *resolv_conf;         /* text; NULL: the host's */
+    const struct progress *progress; /* of what is fetched before a vertex runs; may be NULL */
 };
 struct ops; /* all of options is borrowed */
 struct ops *ops_new(const struct ops_options *o);

@@ -4,14 +4,19 @@
  * the same wait. */
 #include "engine/source/image_source.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/core/limits.h"
 #include "base/core/mem.h"
+#include "engine/source/layout_source.h"
 #include "image/registry/transfer.h"
 #include "image/store/blob.h"
 #include "image/store/name.h"
+
+#define LAYOUT_ORIGIN "oci-layout:"
 
 struct answer {
     bool is_fetching;
@@ -74,9 +79,39 @@ void image_source_free(struct image_source *s)
 struct request {
     struct image_source *source;
     const struct reference *ref;
+    const char *layout; /* the folder instead of a registry; NULL: none */
     const struct platform *platform;
     const struct cancel *cancel;
 };
+
+/* ---- where documents come from ---- */
+
+static int fetch_blob(struct request *q, const struct descriptor *blob, struct err *err)
+{
+    struct store *st = q->source->store;
+    return q->layout ? layout_import(st, q->layout, blob, err)
+                     : remote_pull_blob(q->source->remote, q->ref, blob, st, q->cancel, err);
+}
+
+/* A manifest or index into the store. */
+static int fetch_manifest(struct request *q, const struct digest *d, struct descriptor *out,
+                          struct err *err)
+{
+    AUTO_VALUE(buf_clear) struct buf bytes = { 0 };
+    AUTO_VALUE(descriptor_clear) struct descriptor got = { 0 };
+    buf_init(&bytes, LIMIT_MANIFEST);
+    if (!q->layout) {
+        if (remote_manifest(q->source->remote, q->ref, d, &bytes, &got, q->cancel, err))
+            return -1;
+        return manifest_put(q->source->store, buf_span(&bytes), got.media_type, out, err);
+    }
+    if (layout_document(q->layout, d, &bytes, err))
+        return -1;
+    const char *type = manifest_sniff(buf_span(&bytes));
+    if (!type)
+        return err_set(err, ERR_INVALID, "%s is no image", digest_text(d).s);
+    return manifest_put(q->source->store, buf_span(&bytes), type, out, err);
+}
 
 /* ---- from manifests to an image ---- */
 
@@ -113,8 +148,7 @@ static int read_image(struct request *q, struct image *out, struct err *err)
     if (!media_is_config(m.config.media_type))
         return err_set(err, ERR_UNSUPPORTED, "this is no image but %s",
                        m.artifact_type ? m.artifact_type : m.config.media_type);
-    if (remote_pull_blob(q->source->remote, q->ref, &m.config, st, q->cancel, err) ||
-        blob_read(st, &m.config.digest, &config, err) ||
+    if (fetch_blob(q, &m.config, err) || blob_read(st, &m.config.digest, &config, err) ||
         image_config_parse(buf_span(&config), &out->config, err))
         return err_wrap(err, "config");
     out->config_digest = m.config.digest;
@@ -146,12 +180,7 @@ static int choose_manifest(struct request *q, const struct descriptor *target,
         descriptor_copy(out, entry);
         return 0;
     }
-    AUTO_VALUE(buf_clear) struct buf manifest = { 0 };
-    buf_init(&manifest, LIMIT_MANIFEST);
-    AUTO_VALUE(descriptor_clear) struct descriptor got = { 0 };
-    if (remote_manifest(q->source->remote, q->ref, &entry->digest, &manifest, &got, q->cancel, err))
-        return -1;
-    return manifest_put(st, buf_span(&manifest), got.media_type, out, err);
+    return fetch_manifest(q, &entry->digest, out, err);
 }
 
 static int image_of_target(struct request *q, const struct descriptor *target, struct image *out,
@@ -194,7 +223,7 @@ static int target_in_store(struct request *q, bool by_name, struct descriptor *o
 static int target_from_registry(struct request *q, struct descriptor *out, struct err *err)
 {
     struct image_source *s = q->source;
-    AUTO_VALUE(descriptor_clear) struct descriptor at = { 0 }, got = { 0 };
+    AUTO_VALUE(descriptor_clear) struct descriptor at = { 0 };
     bool is_there = false;
     if (remote_resolve(s->remote, q->ref, &at, q->cancel, err) ||
         blob_find(s->store, &at.digest, &is_there, NULL, err))
@@ -203,11 +232,7 @@ static int target_from_registry(struct request *q, struct descriptor *out, struc
         descriptor_copy(out, &at);
         return 0;
     }
-    AUTO_VALUE(buf_clear) struct buf bytes = { 0 };
-    buf_init(&bytes, LIMIT_MANIFEST);
-    if (remote_manifest(s->remote, q->ref, &at.digest, &bytes, &got, q->cancel, err))
-        return -1;
-    return manifest_put(s->store, buf_span(&bytes), got.media_type, out, err);
+    return fetch_manifest(q, &at.digest, out, err);
 }
 
 static int find_target(struct request *q, enum resolve_mode mode, struct descriptor *out,
@@ -218,6 +243,8 @@ static int find_target(struct request *q, enum resolve_mode mode, struct descrip
         return -1;
     if (is_there)
         return 0;
+    if (q->layout)
+        return fetch_manifest(q, &q->ref->digest, out, err);
     if (mode == RESOLVE_LOCAL)
         return err_set(err, ERR_NOT_FOUND, "not in the store");
     return target_from_registry(q, out, err);
@@ -227,8 +254,10 @@ static int make_image(struct request *q, enum resolve_mode mode, struct image **
                       struct err *err)
 {
     AUTO(image_free) struct image *i = xcalloc(1, sizeof *i);
-    reference_copy(&i->reference, q->ref);
-    i->origin = xasprintf("%s/%s", q->ref->registry, q->ref->repository);
+    if (!q->layout)
+        reference_copy(&i->reference, q->ref);
+    i->origin = q->layout ? xasprintf(LAYOUT_ORIGIN "%s", q->layout)
+                          : xasprintf("%s/%s", q->ref->registry, q->ref->repository);
     AUTO_VALUE(descriptor_clear) struct descriptor target = { 0 };
     if (find_target(q, mode, &target, err) || image_of_target(q, &target, i, err))
         return -1;
@@ -262,26 +291,53 @@ static void settle(struct image_source *s, struct answer *a, struct image *image
     pthread_mutex_unlock(&s->lock);
 }
 
+/* The answer to `q`, which is called `key`; made once. */
+static int get(struct request *q, const char *key, enum resolve_mode mode, const struct image **out,
+               struct err *err)
+{
+    struct image_source *s = q->source;
+    bool is_ours = false;
+    struct answer *a = claim(s, key, &is_ours);
+    if (is_ours) {
+        struct image *image = NULL;
+        int status = make_image(q, mode, &image, err);
+        settle(s, a, image);
+        if (status)
+            return -1;
+    }
+    *out = a->image;
+    return 0;
+}
+
 int image_source_get(struct image_source *s, const struct reference *ref, const struct platform *p,
                      enum resolve_mode mode, const struct cancel *cancel, const struct image **out,
                      struct err *err)
 {
     AUTO_FREE char *name = reference_text(ref);
     AUTO_FREE char *key = xasprintf("%s %s %d", name, platform_text(p).s, mode);
-    bool is_ours = false;
-    struct answer *a = claim(s, key, &is_ours);
-    if (is_ours) {
-        struct request q = { .source = s, .ref = ref, .platform = p, .cancel = cancel };
-        struct image *image = NULL;
-        int status = make_image(&q, mode, &image, err);
-        settle(s, a, image);
-        if (status) {
-            AUTO_FREE char *familiar = reference_familiar(ref);
-            return err_wrap(err, "resolve %s for %s", familiar, platform_text(p).s);
-        }
+    struct request q = { .source = s, .ref = ref, .platform = p, .cancel = cancel };
+    if (get(&q, key, mode, out, err)) {
+        AUTO_FREE char *familiar = reference_familiar(ref);
+        return err_wrap(err, "resolve %s for %s", familiar, platform_text(p).s);
     }
-    *out = a->image;
     return 0;
+}
+
+int image_source_get_layout(struct image_source *s, const char *path, const struct digest *d,
+                            const struct platform *p, const struct cancel *cancel,
+                            const struct image **out, struct err *err)
+{
+    char whole[PATH_MAX];
+    if (!realpath(path, whole))
+        return err_sys(err, "layout %s", path);
+    AUTO_FREE char *key = xasprintf("layout %s %s %s", whole, digest_text(d).s, platform_text(p).s);
+    struct reference ref = { .digest = *d };
+    struct request q = {
+        .source = s, .ref = &ref, .layout = whole, .platform = p, .cancel = cancel
+    };
+    return get(&q, key, RESOLVE_PULL, out, err)
+               ? err_wrap(err, "image %s for %s", digest_text(d).s, platform_text(p).s)
+               : 0;
 }
 
 int image_source_fetch(void *source, const char *origin, const struct descriptor *blob,
@@ -289,6 +345,8 @@ int image_source_fetch(void *source, const char *origin, const struct descriptor
 {
     struct image_source *s = source;
     AUTO_VALUE(reference_clear) struct reference ref = { 0 };
+    if (strncmp(origin, LAYOUT_ORIGIN, strlen(LAYOUT_ORIGIN)) == 0)
+        return layout_import(s->store, origin + strlen(LAYOUT_ORIGIN), blob, err);
     if (reference_parse(span_of(origin), &ref, err))
         return -1;
     return remote_pull_blob(s->remote, &ref, blob, s->store, cancel, err);

@@ -20,7 +20,7 @@ enum resolve_mode {
 };
 
 struct image {
-    struct reference reference;
+    struct reference reference; /* empty for one of a layout */
     struct descriptor target;   /* what the reference points to: an index or a manifest */
     struct descriptor manifest; /* for the platform */
     struct image_config config;
@@ -29,7 +29,7 @@ struct image {
         struct layer_ref *items; /* items[0] is the base */
         size_t n, cap;
     } layers;
-    char *origin; /* "registry/repository", for snapshot_of_layers() */
+    char *origin; /* "registry/repository" or "oci-layout:PATH", for snapshot_of_layers() */
 };
 
 struct image_source;
@@ -44,6 +44,12 @@ NODISCARD int image_source_get(struct image_source *s, const struct reference *r
                                const struct platform *p, enum resolve_mode mode,
                                const struct cancel *cancel, const struct image **out,
                                struct err *err);
+/* The same of an OCI layout in a folder: the image or index `d`.  Layers are read from there when
+ * somebody looks inside.  Fails: NOT_FOUND, CORRUPT, INVALID. */
+NODISCARD int image_source_get_layout(struct image_source *s, const char *path,
+                                      const struct digest *d, const struct platform *p,
+                                      const struct cancel *cancel, const struct image **out,
+                                      struct err *err);
 /* Brings a layer into the store; fits snapshots_options.fetch. */
 NODISCARD int image_source_fetch(void *source, const char *origin, const struct descriptor *blob,
                                  const struct cancel *cancel, struct err *err);

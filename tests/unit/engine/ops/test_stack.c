@@ -157,7 +157,11 @@ TEST("sources that are not there, or of kinds not known, are told")
     } rows[] = {
         { "docker-image://example.org/none:1", "local", "not in the store" },
         { "docker-image://UPPER", NULL, "UPPER" },
-        { "git://example.org/x.git", NULL, "git://example.org/x.git: sources of this kind" },
+        { "git://example.org/x.git", NULL, "no repositories are fetched here" },
+        { "https://example.org/x", NULL, "nothing is fetched from the web here" },
+        { "oci-layout://there@sha256:00", NULL, "OCI layout \"there\": nobody gave one" },
+        { "file:///etc/passwd", NULL, "file:///etc/passwd: sources of this kind" },
+        { "ftp://example.org/x", NULL, "ftp://example.org/x: sources of this kind" },
     };
     LAB(l);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

@@ -1,0 +1,66 @@
+/* engine/ops/source_image.c - docker-image://REFERENCE: a chain of layers, none of them fetched. */
+#include <string.h>
+
+#include "engine/ops/source.h"
+#include "image/oci/reference.h"
+
+#define PREFIX "docker-image://"
+
+static int find_image(struct ops *ops, const struct vertex *v, const struct cancel *cancel,
+                      const struct image **out, struct err *err)
+{
+    AUTO_VALUE(reference_clear) struct reference ref = { 0 };
+    const char *text = v->source.identifier + strlen(PREFIX);
+    const char *mode_text = pairs_find(&v->source.attrs, ATTR_IMAGE_RESOLVE_MODE);
+    enum resolve_mode mode = ops->o.resolve_mode;
+    struct platform p = v->platform;
+    if (mode_text && strcmp(mode_text, "pull") == 0)
+        mode = RESOLVE_PULL;
+    else if (mode_text && strcmp(mode_text, "local") == 0)
+        mode = RESOLVE_LOCAL;
+    if (!p.is_set)
+        p = platform_host();
+    if (reference_parse(span_of(text), &ref, err))
+        return -1;
+    return image_source_get(ops->o.images, &ref, &p, mode, cancel, out, err);
+}
+
+struct digest image_key(const struct image *image)
+{
+    AUTO(hasher_free) struct hasher *h = hasher_new(DIGEST_SHA256);
+    hasher_update_framed(h, SPAN("image"));
+    hasher_update_framed(h, span_of(digest_text(&image->config_digest).s));
+    return hasher_final(h);
+}
+
+int image_result(struct ops *ops, const struct op_run *run, const struct image *image,
+                 struct err *err)
+{
+    struct snapshot *s = NULL;
+    if (snapshot_of_layers(ops->o.snapshots, image->layers.items, image->layers.n, image->origin,
+                           &s, err))
+        return -1;
+    run->outputs[0] = result_of_snapshot(s);
+    return 0;
+}
+
+static int image_scheme_key(struct ops *ops, const struct vertex *v, struct op_key *out,
+                            const struct cancel *cancel, struct err *err)
+{
+    const struct image *image = NULL;
+    if (find_image(ops, v, cancel, &image, err))
+        return -1;
+    *out = (struct op_key){ .is_free = true, .digest = image_key(image) };
+    return 0;
+}
+
+static int image_scheme_run(struct ops *ops, const struct op_run *run, struct err *err)
+{
+    const struct image *image = NULL;
+    return find_image(ops, run->vertex, run->cancel, &image, err) ||
+                   image_result(ops, run, image, err)
+               ? -1
+               : 0;
+}
+
+const struct scheme image_scheme = { PREFIX, image_scheme_key, image_scheme_run };
