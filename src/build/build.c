@@ -33,8 +33,10 @@ struct run {
         struct part *items;
         size_t n, cap;
     } parts;
-    unsigned not_applied; /* enum step_resource: limits that steps could not have */
-    pthread_mutex_t lock; /* guards the counts, not_applied and the excerpt */
+    unsigned not_applied;    /* enum step_resource: limits that steps could not have */
+    struct explain *explain; /* owned */
+    char *place;             /* owned: what `explain` knows this build by */
+    pthread_mutex_t lock;    /* guards counts, excerpt, explanations, not_applied */
 };
 
 static void run_clear(struct run *r)
@@ -45,6 +47,8 @@ static void run_clear(struct run *r)
         dockerfile_result_clear(&part->converted);
     }
     vec_clear(&r->parts);
+    explain_free(r->explain);
+    free(r->place);
     pthread_mutex_destroy(&r->lock);
 }
 
@@ -180,6 +184,33 @@ static struct seal_options seal_options_inside(const struct export_spec *s)
                                   .level = -1 };
 }
 
+/* Who is told of results. */
+struct told {
+    struct eager *eager;
+    struct explain *explain;
+};
+
+static void take_result(void *arg, struct edge edge, struct result *result)
+{
+    struct told *t = arg;
+    eager_take(t->eager, edge, result);
+    explain_done(t->explain, edge.vertex);
+}
+
+/* What is said of the steps is asked for or it is not; that it could not be kept is no failure of
+ * the build. */
+static int explain_part(struct run *r, struct part *part, struct err *err)
+{
+    struct err own = { 0 };
+    struct explanations *out = r->request->explains ? &r->out->explanations : NULL;
+    pthread_mutex_lock(&r->lock);
+    int status = explain_finish(r->explain, part->converted.graph, out, &own);
+    pthread_mutex_unlock(&r->lock);
+    if (status && out)
+        *err = own;
+    return status && out ? -1 : 0;
+}
+
 static int solve_part(void *arg, struct err *err)
 {
     struct part *part = arg;
@@ -210,6 +241,7 @@ static int solve_part(void *arg, struct err *err)
     AUTO(ops_free) struct ops *ops = ops_new(&o);
     AUTO(eager_free)
     struct eager *eager = eager_new(&r->host, &q->exports.items[0], part->converted.graph);
+    struct told told = { .eager = eager, .explain = r->explain };
     struct solve_options solving = { .ops = ops_table(ops),
                                      .cache = cache_ops(e->cache),
                                      .pool = e->steps,
@@ -217,8 +249,10 @@ static int solve_part(void *arg, struct err *err)
                                      .cancel = r->cancel,
                                      .ignores_cache = q->ignores_cache,
                                      .is_cache_only = q->is_cache_only,
-                                     .on_result = eager_take,
-                                     .on_result_arg = eager };
+                                     .on_result = take_result,
+                                     .on_result_arg = &told,
+                                     .on_found = explain_found,
+                                     .on_found_arg = r->explain };
     const struct vertex *failed = NULL;
     struct result *results[1] = { 0 };
     int status = solve(part->converted.graph, &solving, results, &failed, err);
@@ -226,6 +260,9 @@ static int solve_part(void *arg, struct err *err)
     pthread_mutex_lock(&r->lock);
     r->not_applied |= ops_not_applied(ops);
     pthread_mutex_unlock(&r->lock);
+    struct err unused = { 0 };
+    if (explain_part(r, part, status ? &unused : err))
+        status = -1;
     if (status == 0)
         eager_wait(eager);
     else if (err->kind != ERR_CANCELED)
@@ -311,6 +348,8 @@ static int run_all(struct run *r, struct err *err)
     AUTO(lease_close) struct lease *lease = NULL;
     if (prepare(r, err) || lease_open(r->engine->store, 0, &lease, err) || load_recipe(r, err))
         return -1;
+    r->place = xasprintf("%s\n%s", r->request->context, r->recipe.name);
+    r->explain = explain_new(r->engine->store, r->place);
     vec_each (&r->parts, part)
         if (convert(r, part, err))
             return -1;

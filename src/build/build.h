@@ -8,6 +8,7 @@
  * starts the sandbox); after that builds may run at the same time. */
 #pragma once
 #include "base/core/cancel.h"
+#include "engine/explain/explain.h"
 #include "engine/export/export.h"
 #include "engine/ops/ops.h"
 #include "engine/sandbox/sandbox.h"
@@ -47,6 +48,7 @@ struct build_request {
     struct str_list platforms;       /* empty: this machine's */
     struct str_list no_cache_stages; /* --no-cache-filter */
     bool ignores_cache;              /* --no-cache */
+    bool explains;                   /* --explain: fills explanations */
     bool is_cache_only;              /* --cache-only: the first step that would run fails */
     bool pulls;                      /* --pull */
     struct {
@@ -87,7 +89,8 @@ struct build_result {
         struct build_warning *items;
         size_t n, cap;
     } warnings;
-    struct map base_images; /* reference -> digest, as resolved */
+    struct explanations explanations; /* of each step, platform by platform; on failure too */
+    struct map base_images;           /* reference -> digest, as resolved */
     char *excerpt; /* on failure: the lines of the Dockerfile, marked; NULL when not known */
 };
 void build_result_clear(struct build_result *r);

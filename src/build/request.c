@@ -33,6 +33,7 @@ void build_result_clear(struct build_result *r)
     vec_each (&r->warnings, w)
         free(w->text);
     vec_clear(&r->warnings);
+    explanations_clear(&r->explanations);
     map_clear(&r->base_images);
     free(r->excerpt);
     *r = (struct build_result){ 0 };

@@ -23,7 +23,10 @@ static int run_call(struct cli *cli, const struct build_flags *f, const struct b
     AUTO_VALUE(build_result_clear) struct build_result r = { 0 };
     if (cli_engine(cli, true, NULL, &e, err))
         return -1;
-    if (run_shown(cli, f, c, e, &r, err)) {
+    int status = run_shown(cli, f, c, e, &r, err);
+    if (f->explain && !(cli->wants_json && status == 0))
+        note_explanations(&r);
+    if (status) {
         if (r.excerpt)
             fputs(r.excerpt, stderr);
         return -1;

@@ -26,6 +26,9 @@ const struct flag build_flags[] = {
       "run every step of these stages anew", NULL, COMPLETES_NOTHING },
     { "cache-only", 0, FLAG_SWITCH, AT(cache_only), NULL,
       "run nothing: the first step that is not cached is an error", NULL, COMPLETES_NOTHING },
+    { "explain", 0, FLAG_SWITCH, AT(explain), NULL,
+      "say of each step whether it was cached, and if not, what differs from the last build", NULL,
+      COMPLETES_NOTHING },
     { "pull", 0, FLAG_SWITCH, AT(pull), NULL, "ask registries for newer base images", NULL,
       COMPLETES_NOTHING },
     { "push", 0, FLAG_SWITCH, AT(push), NULL, "the same as --output type=image,push=true", NULL,
@@ -278,6 +281,7 @@ int build_call_make(const struct build_flags *f, const char *context, struct bui
     q->target = f->target;
     q->ignores_cache = f->no_cache;
     q->is_cache_only = f->cache_only;
+    q->explains = f->explain;
     q->pulls = f->pull;
     q->network = f->network;
     q->source_date_epoch = getenv("SOURCE_DATE_EPOCH");

@@ -8,7 +8,7 @@ struct build_flags {
     const char *file, *target, *progress, *iidfile, *metadata_file, *network;
     const char *memory, *memory_swap, *cpu_shares, *cpu_period, *cpu_quota, *cpuset_cpus,
         *cpuset_mems, *shm_size, *cgroup_parent;
-    bool no_cache, cache_only, pull, push, load, quiet;
+    bool no_cache, cache_only, explain, pull, push, load, quiet;
 };
 extern const struct flag build_flags[];
 
@@ -41,3 +41,7 @@ NODISCARD int build_write_files(const struct build_flags *f, const struct build_
 /* stderr: names pushed and kept, warnings; stdout: digest or JSON. */
 void build_report(struct cli *cli, const struct build_flags *f, const struct build_request *q,
                   const struct build_result *r, const char *store);
+
+/* build_explain.c: what --explain says, on stderr and in the summary. */
+void note_explanations(const struct build_result *r);
+struct json *explanations_json(const struct build_result *r);

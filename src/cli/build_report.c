@@ -150,6 +150,8 @@ static void say_summary(const struct build_request *q, const struct build_result
         json_push(warnings, one);
     }
     json_set(o, "warnings", warnings);
+    if (q->explains)
+        json_set(o, "steps", explanations_json(r));
     say_json(o);
 }
 

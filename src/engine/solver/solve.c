@@ -124,6 +124,14 @@ static void let_know(struct node *n)
                                                          .input_content = n->input_content });
 }
 
+static void found(struct node *n, enum solve_how how)
+{
+    const struct solve_options *o = n->solve->options;
+    struct solver_record r = record_of(n);
+    if (o->on_found)
+        o->on_found(o->on_found_arg, &r, how);
+}
+
 static int ask_cache(struct node *n, const struct digest *key, bool *is_there, struct err *err)
 {
     const struct solver_cache *cache = n->solve->options->cache;
@@ -192,11 +200,15 @@ static int task_look(void *arg, struct err *err)
     struct solve *s = n->solve;
     bool is_there = n->key.is_volatile;
     if (!is_there && may_be_known(n)) {
-        if ((may_ask_cache(n) && ask_cache(n, &n->definition, &is_there, err)) ||
-            (!is_there && look_elsewhere(n, &is_there, err)))
+        if (may_ask_cache(n) && ask_cache(n, &n->definition, &is_there, err))
             return fail(n, err);
-        if (is_there)
+        enum solve_how how = is_there ? SOLVE_BY_DEFINITION : SOLVE_BY_IMPORT;
+        if (!is_there && look_elsewhere(n, &is_there, err))
+            return fail(n, err);
+        if (is_there) {
+            found(n, how);
             node_tell(n, PROGRESS_CACHED, NULL);
+        }
     }
     if (is_there) {
         finish(n);
@@ -218,7 +230,12 @@ static int look_by_content(struct node *n, bool *is_there, struct err *err)
     if (may_ask_cache(n) && ask_cache(n, &content, is_there, err))
         return -1;
     n->content = content;
-    return *is_there ? 0 : ask_import(n, is_there, err);
+    enum solve_how how = *is_there ? SOLVE_BY_CONTENT : SOLVE_BY_IMPORT;
+    if (!*is_there && ask_import(n, is_there, err))
+        return -1;
+    if (*is_there)
+        found(n, how);
+    return 0;
 }
 
 /* Nobody else makes the same meanwhile; who was first may just have made it. */
@@ -230,6 +247,7 @@ static int look_or_run(struct node *n, struct err *err)
         (n->claim && may_ask_cache(n) && ask_cache(n, &content, &is_there, err)))
         return -1;
     n->content = content;
+    found(n, is_there ? SOLVE_BY_ANOTHER : SOLVE_BY_RUNNING);
     if (is_there)
         node_tell(n, n->is_started ? PROGRESS_DONE : PROGRESS_CACHED, NULL);
     else if (node_run(n, err))

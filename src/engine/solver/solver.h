@@ -114,6 +114,15 @@ struct solver_import {
                 struct err *err);
 };
 
+/* How a vertex comes to its result. */
+enum solve_how {
+    SOLVE_BY_DEFINITION, /* remembered: nothing above it was looked at */
+    SOLVE_BY_CONTENT,    /* remembered: what it reads is as it was */
+    SOLVE_BY_IMPORT,     /* others have it */
+    SOLVE_BY_ANOTHER,    /* another build, or another vertex of this, was making it */
+    SOLVE_BY_RUNNING,
+};
+
 struct solve_options {
     const struct op_table *ops;
     const struct solver_cache *cache;   /* NULL: nothing is remembered */
@@ -126,6 +135,10 @@ struct solve_options {
     /* Told each result as soon as it is there, cached or not; may be NULL.  From any thread. */
     void (*on_result)(void *arg, struct edge edge, struct result *r);
     void *on_result_arg;
+    /* Told how a vertex is solved as soon as that is known: of one that runs, before it does, so
+     * its outputs are not there yet.  May be NULL.  From any thread. */
+    void (*on_found)(void *arg, const struct solver_record *r, enum solve_how how);
+    void *on_found_arg;
 };
 
 /* Solves g->results; results[i] (NULL: scratch) are references of the caller's.
