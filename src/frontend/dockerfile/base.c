@@ -10,10 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/codec/json.h"
-#include "base/core/limits.h"
 #include "frontend/dockerfile/convert_internal.h"
-#include "frontend/dockerfile/remote_url.h"
 
 void stage_state_clear(struct stage_state *st)
 {
@@ -21,17 +18,6 @@ void stage_state_clear(struct stage_state *st)
     env_clear(&st->env);
     vec_clear(&st->args);
     *st = (struct stage_state){ 0 };
-}
-
-void context_clear(struct context *x)
-{
-    map_clear(&x->paths);
-    pattern_list_free(x->ignore);
-}
-
-enum context_type context_type_of(const char *source)
-{
-    return url_is_git(source) ? CONTEXT_GIT : url_is_http(source) ? CONTEXT_HTTP : CONTEXT_LOCAL;
 }
 
 static const struct platform *platform_of(const struct converter *c, const struct build_stage *s)
@@ -109,8 +95,8 @@ static int resolve_image(struct converter *c, struct build_stage *s, const char 
 /* --- named contexts --- */
 
 /* The value given for `name`, which is a stage's or an image's; *key is what it was found by. */
-static const char *find_named_context(const struct converter *c, const struct build_stage *s,
-                                      const char *name, const char **key)
+const char *named_context_find(const struct converter *c, const struct platform *p,
+                               const char *name, const char **key)
 {
     if (!c->o->named_contexts || strcasecmp(name, "scratch") == 0 ||
         strcasecmp(name, "context") == 0)
@@ -124,7 +110,7 @@ static const char *find_named_context(const struct converter *c, const struct bu
     if (span_ends(familiar, ":latest"))
         familiar = span_first(familiar, familiar.len - strlen(":latest"));
     const char *plain = arena_strndup(c->arena, familiar.ptr, familiar.len);
-    *key = arena_printf(c->arena, "%s::%s", plain, platform_text(platform_of(c, s)).s);
+    *key = arena_printf(c->arena, "%s::%s", plain, platform_text(p).s);
     const char *value = map_find_str(c->o->named_contexts, *key);
     if (!value)
         value = map_find_str(c->o->named_contexts, *key = plain);
@@ -172,7 +158,7 @@ static int use_context_value(struct converter *c, struct build_stage *s, const c
 void base_replace(struct converter *c, struct build_stage *s)
 {
     if (s->name[0])
-        s->replacement = find_named_context(c, s, s->name, &s->replacement_key);
+        s->replacement = named_context_find(c, platform_of(c, s), s->name, &s->replacement_key);
     s->is_replaced = s->replacement != NULL;
 }
 
@@ -182,7 +168,7 @@ int base_resolve(struct converter *c, struct build_stage *s, struct err *err)
     if (s->base_type == BASE_STAGE)
         return 0;
     if (!value && strcmp(s->base_name, "scratch") != 0)
-        value = find_named_context(c, s, s->base_name, &key);
+        value = named_context_find(c, platform_of(c, s), s->base_name, &key);
     int failed = 0;
     if (value)
         failed = use_context_value(c, s, key, value, err);
@@ -201,143 +187,6 @@ int base_resolve(struct converter *c, struct build_stage *s, struct err *err)
     c->result->where = (struct source_lines){ 0 };
     err_clear(err);
     guess_image(c, s);
-    return 0;
-}
-
-/* --- the source of a context --- */
-
-static int read_rules(struct converter *c, struct context *x, const char *context, const char *file,
-                      bool *is_there, struct err *err)
-{
-    AUTO_VALUE(buf_clear) struct buf text;
-    buf_init(&text, LIMIT_IGNORE_FILE);
-    if (c->host->read_context_file(c->host->arg, context, file, &text, is_there, err))
-        return err_wrap(err, "read %s", file);
-    if (!*is_there)
-        return 0;
-    x->ignore_file = arena_strdup(c->arena, file);
-    if (ignore_parse(buf_span(&text), file, c->arena, &x->rules, err))
-        return -1;
-    return pattern_list_new(x->rules.lines, x->rules.n, &x->ignore, err);
-}
-
-int context_open(struct converter *c, struct context *x, struct err *err)
-{
-    bool is_there = false;
-    if (x->has_rules || x->type != CONTEXT_LOCAL)
-        return 0;
-    x->has_rules = true;
-    const char *own = arena_printf(c->arena, "%s.dockerignore", c->file_name);
-    if (!x->name && read_rules(c, x, "dockerfile", own, &is_there, err))
-        return -1;
-    return is_there ? 0 : read_rules(c, x, x->source, ".dockerignore", &is_there, err);
-}
-
-static const char *json_text(struct json *v, struct arena *a)
-{
-    AUTO_VALUE(buf_clear) struct buf out;
-    buf_init(&out, SIZE_MAX);
-    json_print(v, &out);
-    json_free(v);
-    return arena_strndup(a, out.data, out.len);
-}
-
-static int compare_texts(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* The paths in use, relative and sorted, as JSON; NULL when all of the context is. */
-static const char *follow_paths(const struct context *x, struct arena *a)
-{
-    if (!x->paths.n || map_has(&x->paths, "/"))
-        return NULL;
-    AUTO_FREE const char **paths = xcalloc(x->paths.n, sizeof *paths);
-    size_t n = 0;
-    map_each (&x->paths, e)
-        paths[n++] = e->key + 1;
-    qsort(paths, n, sizeof *paths, compare_texts);
-    struct json *list = json_new_array();
-    for (size_t i = 0; i < n; i++)
-        json_push(list, json_new_str(paths[i]));
-    return json_text(list, a);
-}
-
-static const char *exclude_patterns(const struct context *x, struct arena *a)
-{
-    if (!x->rules.n)
-        return NULL;
-    struct json *list = json_new_array();
-    for (size_t i = 0; i < x->rules.n; i++)
-        json_push(list, json_new_str(x->rules.lines[i].text));
-    return json_text(list, a);
-}
-
-static const char *rule_lines(const struct context *x, struct arena *a)
-{
-    AUTO_VALUE(buf_clear) struct buf out;
-    buf_init(&out, LIMIT_IGNORE_FILE * 2);
-    for (size_t i = 0; i < x->rules.n; i++)
-        buf_printf(&out, "%s%d", i ? " " : "", x->rules.lines[i].line);
-    return arena_strndup(a, out.data ? out.data : "", out.len);
-}
-
-static int local_edge(struct converter *c, struct context *x, struct edge *out, struct err *err)
-{
-    struct arena *a = c->arena;
-    struct pair attrs[3], words[2];
-    size_t n_attrs = 0, n_words = 0;
-    if (context_open(c, x, err))
-        return -1;
-    const char *exclude = exclude_patterns(x, a);
-    const char *follow = c->is_last_pass ? follow_paths(x, a) : NULL;
-    if (exclude) {
-        attrs[n_attrs++] = (struct pair){ ATTR_LOCAL_EXCLUDE, exclude };
-        words[n_words++] = (struct pair){ "kiln.ignore.file", x->ignore_file };
-        words[n_words++] = (struct pair){ "kiln.ignore.lines", rule_lines(x, a) };
-    }
-    if (follow)
-        attrs[n_attrs++] = (struct pair){ ATTR_LOCAL_FOLLOW, follow };
-    attrs[n_attrs++] =
-        (struct pair){ ATTR_LOCAL_SHARED_KEY,
-                       x->name ? arena_printf(a, "context:%s-", x->name) : x->source };
-    const struct vertex_about about = {
-        .name = x->name ? arena_printf(a, "[context %s] load from client", x->name)
-                        : "[internal] load build context",
-        .description = { words, n_words },
-    };
-    const struct op_source op = {
-        .identifier = arena_printf(a, "local://%s", x->source),
-        .attrs = { attrs, n_attrs },
-    };
-    return graph_add_source(c->builder, &op, &about, out, err);
-}
-
-static int remote_edge(struct converter *c, struct context *x, struct edge *out, struct err *err)
-{
-    struct op_source op;
-    struct vertex_about about = { 0 };
-    if (x->type == CONTEXT_GIT) {
-        struct git_ref g;
-        if (git_ref_parse(x->source, c->arena, &g, err))
-            return -1;
-        op = git_source(&g, c->arena);
-        about.name = arena_printf(c->arena, "[internal] load git source %s", x->source);
-    } else {
-        op = http_source(x->source, "context", "", c->arena);
-        about.name = x->name ? arena_printf(c->arena, "[context %s] %s", x->name, x->source)
-                             : "[internal] load remote build context";
-    }
-    return graph_add_source(c->builder, &op, &about, out, err);
-}
-
-int context_edge(struct converter *c, struct context *x, struct edge *out, struct err *err)
-{
-    if (!x->has_edge && (x->type == CONTEXT_LOCAL ? local_edge(c, x, &x->edge, err)
-                                                  : remote_edge(c, x, &x->edge, err)))
-        return -1;
-    x->has_edge = true;
-    *out = x->edge;
     return 0;
 }
 

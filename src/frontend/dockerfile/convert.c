@@ -273,9 +273,29 @@ int converter_load(struct converter *c, struct err *err)
 
 static int convert(struct converter *c, struct err *err)
 {
-    if (converter_load(c, err) || converter_pass(c, false, err) || converter_pass(c, true, err))
+    if (converter_load(c, err) || epoch_set(c, err) || converter_pass(c, false, err) ||
+        converter_pass(c, true, err))
         return -1;
     return finish(c, err);
+}
+
+int dockerfile_context_graph(const struct dockerfile_options *o, const struct frontend_host *host,
+                             struct graph **out, struct err *err)
+{
+    struct dockerfile_result unused = { 0 };
+    AUTO_VALUE(converter_clear)
+    struct converter c = { .o = o,
+                           .host = host,
+                           .result = &unused,
+                           .arena = arena_new(),
+                           .file_name = "Dockerfile",
+                           .builder = graph_builder_new() };
+    struct edge edge = { 0 };
+    context_main_set(&c);
+    return context_edge(&c, &c.main, &edge, err) ||
+                   graph_builder_finish(c.builder, &edge, 1, out, err)
+               ? -1
+               : 0;
 }
 
 int dockerfile_convert(struct span text, const struct dockerfile_options *o,

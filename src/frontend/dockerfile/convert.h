@@ -41,6 +41,10 @@ struct frontend_host {
      * options.filename is relative to (its own ignore file may stand beside it). */
     int (*read_context_file)(void *arg, const char *context, const char *path, struct buf *out,
                              bool *is_there, struct err *err);
+    /* The newest file of what the graph gives, in seconds since 1970; *has_time false: it has no
+     * time.  For SOURCE_DATE_EPOCH; NULL: nobody can tell. */
+    int (*time_of)(void *arg, const struct graph *g, bool *has_time, int64_t *seconds,
+                   struct err *err);
 };
 
 struct dockerfile_options {
@@ -57,13 +61,16 @@ struct dockerfile_options {
     const struct map *named_contexts;
     /* The main context: NULL: local://context.  Or a git or http URL. */
     const char *context;
+    bool has_archive; /* what it gives is one file "context", an archive that is unpacked */
     enum image_resolve resolve_mode;
     bool ignores_cache;             /* --no-cache */
     struct strings no_cache_stages; /* --no-cache-filter */
     /* RFC 3339 time of config and history when SOURCE_DATE_EPOCH is not given; NULL: left out, for
      * the exporter to fill in. */
     const char *created;
-    const char *source_date_epoch; /* NULL: the build argument of that name */
+    /* Seconds, "context", the name of a named context or of a stage; NULL: the build argument of
+     * that name. */
+    const char *source_date_epoch;
     enum exec_network network;     /* of RUN steps that do not say */
     const struct exec_host *hosts; /* --add-host */
     size_t n_hosts;
@@ -95,6 +102,12 @@ struct dockerfile_result {
     struct arena *arena;       /* owned; warnings, base images */
 };
 void dockerfile_result_clear(struct dockerfile_result *r);
+
+/* The graph of the main context alone, the same that dockerfile_convert() will use: to read the
+ * Dockerfile from what it gives.  Fails: INVALID (a git URL, an option). */
+NODISCARD int dockerfile_context_graph(const struct dockerfile_options *o,
+                                       const struct frontend_host *host, struct graph **out,
+                                       struct err *err);
 
 /* Converts `text`.  On failure only where, warnings and arena of *out are filled and err->text
  * begins with "NAME:LINE: " (without the line where none is at fault).  The result must be cleared

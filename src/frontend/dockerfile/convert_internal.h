@@ -2,10 +2,12 @@
  * graph) share.
  *
  * convert.c      the whole: options, two passes, result
- * globals.c      what is known before the first stage: arguments, platforms, time
+ * globals.c      what is known before the first stage: arguments, platforms
  * lint_values.c  build checks of stages and values
  * stages.c       stages, which of them are needed, what they depend on, ONBUILD triggers
- * base.c         what a stage begins with: image, named context, scratch; a context's source
+ * base.c         what a stage begins with: image, named context, scratch
+ * context.c      a context's source
+ * epoch.c        SOURCE_DATE_EPOCH
  * dispatch.c     one instruction: expansion, names of steps, history
  * dispatch_*.c   the instructions
  *
@@ -31,6 +33,7 @@ struct context {
     enum context_type type;
     const char *name;   /* NULL: the main one */
     const char *source; /* the local source's name, or a URL */
+    bool is_archive;    /* the source's one file "context" is unpacked */
     struct map paths;   /* used ones, "/a/b"; gathered in the first pass */
     bool has_rules;     /* the ignore file was looked for */
     const char *ignore_file;
@@ -128,7 +131,8 @@ struct converter {
     struct env default_globals; /* as they were without build arguments */
     vec(struct global_arg) global_args;
     struct platform build_platform, target_platform;
-    const char *created; /* of history; NULL: not known */
+    const char *created;     /* of history; NULL: not known */
+    bool takes_commit_times; /* files from git get their commit's time: SOURCE_DATE_EPOCH is it */
     struct exec_proxy proxy;
     vec(struct build_stage *) stages; /* owned; the file's in order, then those of --from */
     struct map stages_by_name, sources_by_name; /* borrowed; lower case, as written */
@@ -217,6 +221,10 @@ void stage_state_clear(struct stage_state *st);
 /* The same for what --from names, when that is no stage and not yet begun.  Whether it can be taken
  * from is then in s->state.is_done. */
 NODISCARD int base_begin_source(struct converter *c, struct build_stage *s, struct err *err);
+/* context.c */
+
+/* The main context as the options have it. */
+void context_main_set(struct converter *c);
 /* The main context: reads its ignore rules if it is local. */
 NODISCARD int context_open(struct converter *c, struct context *x, struct err *err);
 NODISCARD int context_edge(struct converter *c, struct context *x, struct edge *out,
@@ -224,6 +232,16 @@ NODISCARD int context_edge(struct converter *c, struct context *x, struct edge *
 void context_clear(struct context *x);
 /* Says of a context's source what it is: "https://host/a.git" is git. */
 enum context_type context_type_of(const char *source);
+
+/* The value of the named context for `name`, NULL when there is none; *key is what it was given
+ * as. */
+const char *named_context_find(const struct converter *c, const struct platform *p,
+                               const char *name, const char **key);
+
+/* epoch.c */
+
+/* Reads SOURCE_DATE_EPOCH; asks the host for the time of what it names. */
+NODISCARD int epoch_set(struct converter *c, struct err *err);
 
 /* dispatch.c */
 

@@ -1,10 +1,9 @@
 /* frontend/dockerfile/globals.c - what is known before the first stage: platforms, arguments, the
- * proxy, the time, the main context.
+ * proxy, the main context.
  *
  * Spec: dockerfile reference "ARG", "Automatic platform ARGs".
  * Threads: a converter belongs to one thread. */
 #include <string.h>
-#include <time.h>
 
 #include "frontend/dockerfile/convert_internal.h"
 
@@ -109,47 +108,10 @@ static void set_proxy(struct converter *c)
     }
 }
 
-/* The time that config and history tell. */
-static int set_epoch(struct converter *c, struct err *err)
-{
-    const char *text =
-        c->o->source_date_epoch ? c->o->source_date_epoch : build_arg(c, "SOURCE_DATE_EPOCH");
-    text = text ? text : env_find(&c->globals, "SOURCE_DATE_EPOCH");
-    struct dockerfile_result *r = c->result;
-    c->created = c->o->created;
-    if (!text || !text[0])
-        return 0;
-    uint64_t seconds;
-    if (!unsigned_parse(text, 10, 253402300799, &seconds)) { /* the year 9999 */
-        bool is_word = strcmp(text, "context") == 0;
-        if (is_word && c->main.type == CONTEXT_LOCAL)
-            return 0; /* a folder has no time of its own */
-        err_set(err, is_word ? ERR_UNSUPPORTED : ERR_INVALID, "%s: invalid SOURCE_DATE_EPOCH: %s%s",
-                c->file_name, text,
-                is_word ? ": the time of a remote context is not supported yet" : "");
-        return err_hint(err, "give seconds since 1970, for instance $(git log -1 --pretty=%%ct)");
-    }
-    r->has_epoch = true;
-    r->epoch = (int64_t)seconds;
-    time_t t = (time_t)seconds;
-    struct tm tm;
-    char date[32];
-    gmtime_r(&t, &tm);
-    strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &tm);
-    c->created = arena_strdup(c->arena, date);
-    return 0;
-}
-
-static void set_main_context(struct converter *c)
-{
-    const char *source = c->o->context ? c->o->context : "context";
-    c->main = (struct context){ .type = context_type_of(source), .source = source };
-}
-
 int globals_set(struct converter *c, struct err *err)
 {
     set_platforms(c);
-    set_main_context(c);
+    context_main_set(c);
     set_proxy(c);
-    return set_globals(c, err) || set_epoch(c, err) ? -1 : 0;
+    return set_globals(c, err);
 }
