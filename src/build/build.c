@@ -6,6 +6,7 @@
 
 #include "base/core/limits.h"
 #include "base/core/mem.h"
+#include "build/context.h"
 #include "build/given.h"
 #include "build/internal.h"
 #include "image/store/lease.h"
@@ -27,6 +28,7 @@ struct run {
     const struct progress *told;
     struct cancel *cancel;
     struct build_result *out;
+    struct contexts contexts;
     struct recipe recipe;
     struct export_host host;
     struct {
@@ -42,6 +44,7 @@ struct run {
 static void run_clear(struct run *r)
 {
     recipe_clear(&r->recipe);
+    contexts_close(&r->contexts);
     vec_each (&r->parts, part) {
         result_unref(part->result);
         dockerfile_result_clear(&part->converted);
@@ -105,15 +108,22 @@ static void keep_excerpt(struct run *r, struct source_lines where)
     r->out->excerpt = text.data ? buf_take(&text) : NULL;
 }
 
+static struct asked asked_of(struct run *r)
+{
+    return (struct asked){ .engine = r->engine,
+                           .request = r->request,
+                           .contexts = &r->contexts,
+                           .recipe = &r->recipe,
+                           .mode = r->request->pulls ? RESOLVE_PULL : RESOLVE_DEFAULT,
+                           .progress = &r->progress,
+                           .told = r->told,
+                           .cancel = r->cancel };
+}
+
 static int convert(struct run *r, struct part *part, struct err *err)
 {
     const struct build_request *q = r->request;
-    struct asked asked = { .engine = r->engine,
-                           .request = q,
-                           .recipe = &r->recipe,
-                           .mode = q->pulls ? RESOLVE_PULL : RESOLVE_DEFAULT,
-                           .progress = &r->progress,
-                           .cancel = r->cancel };
+    struct asked asked = asked_of(r);
     struct frontend_host host = frontend_host_of(&asked);
     AUTO(arena_free) struct arena *arena = arena_new();
     struct exec_host *hosts = NULL;
@@ -123,6 +133,8 @@ static int convert(struct run *r, struct part *part, struct err *err)
                                     .labels = &q->labels,
                                     .target_platform = part->platform,
                                     .is_multi_platform = r->parts.n > 1,
+                                    .context = r->contexts.source,
+                                    .has_archive = r->contexts.has_archive,
                                     .named_contexts = &q->named_contexts,
                                     .ignores_cache = q->ignores_cache,
                                     .no_cache_stages = strings_of(&q->no_cache_stages),
@@ -146,22 +158,6 @@ static int convert(struct run *r, struct part *part, struct err *err)
 }
 
 /* ---- solve ---- */
-
-/* Local contexts by the names that the graph calls them. */
-static void list_contexts(const struct run *r, struct arena *a, struct ops_options *o)
-{
-    const struct build_request *q = r->request;
-    struct context_option *list = arena_alloc(a, (q->named_contexts.n + 1) * sizeof *list);
-    size_t n = 0;
-    list[n++] = (struct context_option){ .name = "context", .path = q->context };
-    map_each (&q->named_contexts, e) {
-        const char *value = e->value;
-        if (strncmp(value, "local:", 6) == 0)
-            list[n++] = (struct context_option){ .name = value + 6, .path = value + 6 };
-    }
-    o->contexts = list;
-    o->n_contexts = n;
-}
 
 static void excerpt_of_vertex(struct run *r, const struct vertex *v)
 {
@@ -218,26 +214,11 @@ static int solve_part(void *arg, struct err *err)
     struct engine *e = r->engine;
     const struct build_request *q = r->request;
     AUTO(arena_free) struct arena *arena = arena_new();
-    struct ops_options o = { .store = e->store,
-                             .snapshots = e->snapshots,
-                             .images = e->images,
-                             .http = e->http,
-                             .git = e->git,
-                             .progress = &r->progress,
-                             .resolve_mode = q->pulls ? RESOLVE_PULL : RESOLVE_DEFAULT,
-                             .sandbox = e->sandbox,
-                             .pool = e->pool,
-                             .ids = e->ids,
-                             .seal = seal_options_inside(&q->exports.items[0]),
-                             .secrets = q->secrets,
-                             .n_secrets = q->n_secrets,
-                             .ssh = q->ssh,
-                             .n_ssh = q->n_ssh,
-                             .resources = q->resources,
-                             .cdi_folders = getenv("KILN_CDI_FOLDERS") };
-    list_contexts(r, arena, &o);
-    if (given_grants(q, e->is_root, arena, &o.grants, err))
+    struct asked asked = asked_of(r);
+    struct ops_options o;
+    if (given_ops(&asked, arena, &o, err))
         return -1;
+    o.seal = seal_options_inside(&q->exports.items[0]);
     AUTO(ops_free) struct ops *ops = ops_new(&o);
     AUTO(eager_free)
     struct eager *eager = eager_new(&r->host, &q->exports.items[0], part->converted.graph);
@@ -313,7 +294,6 @@ static int export_all(struct run *r, struct err *err)
 static int prepare(struct run *r, struct err *err)
 {
     struct engine *e = r->engine;
-    const char *epoch = r->request->source_date_epoch;
     r->host = (struct export_host){ .store = e->store,
                                     .snapshots = e->snapshots,
                                     .remote = e->remote,
@@ -324,12 +304,27 @@ static int prepare(struct run *r, struct err *err)
                                     .cancel = r->cancel };
     if (!e->sandbox)
         return err_set(err, ERR_INVALID, "build: this engine was opened without a sandbox");
-    if (!epoch)
-        epoch = map_find_str(&r->request->build_args, "SOURCE_DATE_EPOCH");
-    if (clock_init(&r->host.clock, epoch, err))
-        return err_wrap(err, "SOURCE_DATE_EPOCH");
-    r->host.has_epoch = r->host.clock.is_fixed;
+    if (clock_init(&r->host.clock, NULL, err))
+        return -1;
     return read_platforms(r, err);
+}
+
+/* The front end knows of all that SOURCE_DATE_EPOCH may say; the exporters go by it. */
+static int take_epoch(struct run *r, struct err *err)
+{
+    const struct dockerfile_result *first = &r->parts.items[0].converted;
+    char seconds[24];
+    if (!first->has_epoch)
+        return 0;
+    snprintf(seconds, sizeof seconds, "%jd", (intmax_t)first->epoch);
+    r->host.has_epoch = true;
+    return clock_init(&r->host.clock, seconds, err);
+}
+
+static int open_contexts(struct run *r, struct err *err)
+{
+    struct asked asked = asked_of(r);
+    return contexts_open(&asked, &r->contexts, err);
 }
 
 static int load_recipe(struct run *r, struct err *err)
@@ -338,7 +333,8 @@ static int load_recipe(struct run *r, struct err *err)
         xasprintf("[internal] load build definition from %s",
                   r->request->dockerfile ? r->request->dockerfile : "Dockerfile");
     progress_task_start(&r->progress, shown, shown);
-    int status = recipe_read(r->request, &r->recipe, err);
+    struct asked asked = asked_of(r);
+    int status = recipe_read(&asked, &r->recipe, err);
     progress_task_end(&r->progress, shown, status, err);
     return status;
 }
@@ -346,14 +342,15 @@ static int load_recipe(struct run *r, struct err *err)
 static int run_all(struct run *r, struct err *err)
 {
     AUTO(lease_close) struct lease *lease = NULL;
-    if (prepare(r, err) || lease_open(r->engine->store, 0, &lease, err) || load_recipe(r, err))
+    if (prepare(r, err) || lease_open(r->engine->store, 0, &lease, err) || open_contexts(r, err) ||
+        load_recipe(r, err))
         return -1;
     r->place = xasprintf("%s\n%s", r->request->context, r->recipe.name);
     r->explain = explain_new(r->engine->store, r->place);
     vec_each (&r->parts, part)
         if (convert(r, part, err))
             return -1;
-    return solve_parts(r, err) || export_all(r, err) ? -1 : 0;
+    return take_epoch(r, err) || solve_parts(r, err) || export_all(r, err) ? -1 : 0;
 }
 
 int build_run(struct engine *e, const struct build_request *q, const struct progress *progress,
@@ -366,6 +363,7 @@ int build_run(struct engine *e, const struct build_request *q, const struct prog
     struct run r = {
         .engine = e, .request = &request, .told = progress, .cancel = cancel, .out = out
     };
+    r.contexts.lock_fd = -1;
     pthread_mutex_init(&r.lock, NULL);
     r.progress = (struct progress){ .tell = count_and_tell, .arg = &r };
     if (q->exports.n == 0) {

@@ -38,8 +38,10 @@ struct image_source *engine_images(struct engine *e);
 char *engine_default_root(void);
 
 struct build_request {
-    const char *context;    /* a folder */
-    const char *dockerfile; /* -f; NULL: Dockerfile in the context; "-": text below */
+    const char *context; /* a folder, a git or http URL; of a stream, what it is called */
+    int context_fd;      /* borrowed: a stream, which is a tar or a Dockerfile; -1: none */
+    /* -f; NULL: Dockerfile in the context; "-": text below; or an http URL */
+    const char *dockerfile;
     struct span dockerfile_text;
     const char *target;
     struct map build_args, labels;   /* string to string */
@@ -71,6 +73,8 @@ struct build_request {
 };
 void build_request_init(struct build_request *q);
 void build_request_clear(struct build_request *q);
+/* True for what is no path: git and http(s) URLs, git@HOST:PATH, github.com/USER/NAME. */
+bool context_is_remote(const char *text);
 
 /* "network.host", "security.insecure", "device", "device=NAME"; else INVALID. */
 NODISCARD int entitlement_check(const char *text, struct err *err);

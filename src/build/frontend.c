@@ -8,7 +8,9 @@
 #include "base/core/limits.h"
 #include "base/core/mem.h"
 #include "base/sys/fs.h"
+#include "build/context.h"
 #include "build/internal.h"
+#include "frontend/dockerfile/remote_url.h"
 
 /* ---- the Dockerfile itself ---- */
 
@@ -37,16 +39,17 @@ static char *find_dockerfile(const struct build_request *q)
     return !is_file(in_context) && is_file(lower) ? STEAL(lower) : STEAL(in_context);
 }
 
-int recipe_read(const struct build_request *q, struct recipe *out, struct err *err)
+static const char *last_part(const char *path)
 {
-    buf_init(&out->text, LIMIT_DOCKERFILE);
-    if (q->dockerfile && strcmp(q->dockerfile, "-") == 0) {
-        out->name = xstrdup("Dockerfile");
-        return buf_append(&out->text, q->dockerfile_text, err);
-    }
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static int read_from_folder(const struct build_request *q, struct recipe *out, struct err *err)
+{
     AUTO_FREE char *path = find_dockerfile(q);
     const char *slash = strrchr(path, '/');
-    out->name = xstrdup(slash ? slash + 1 : path);
+    out->name = xstrdup(last_part(path));
     out->folder =
         !slash ? xstrdup(".") : xstrndup(path, slash == path ? 1 : (size_t)(slash - path));
     if (fs_read_file(AT_FDCWD, path, &out->text, err) == 0)
@@ -55,6 +58,45 @@ int recipe_read(const struct build_request *q, struct recipe *out, struct err *e
     return err->kind == ERR_NOT_FOUND
                ? err_hint(err, "say where it is with -f FILE; the build context is %s", q->context)
                : -1;
+}
+
+/* The path is one in the context, but an absolute one, as in buildx. */
+static int read_from_context(struct asked *a, struct recipe *out, struct err *err)
+{
+    const char *given = a->request->dockerfile, *path = given ? given : "Dockerfile";
+    bool is_there = false;
+    if (given && given[0] == '/')
+        return read_from_folder(a->request, out, err);
+    out->name = xstrdup(last_part(path));
+    if (contexts_read(a, path, &out->text, &is_there, err))
+        return -1;
+    if (!is_there && !given && contexts_read(a, "dockerfile", &out->text, &is_there, err))
+        return -1;
+    if (is_there)
+        return 0;
+    err_set(err, ERR_NOT_FOUND, "read the Dockerfile: build context %s: %s: not found",
+            a->request->context, path);
+    return err_hint(err, "say where it is in there with -f PATH");
+}
+
+int recipe_read(struct asked *a, struct recipe *out, struct err *err)
+{
+    const struct build_request *q = a->request;
+    const struct contexts *x = a->contexts;
+    buf_init(&out->text, LIMIT_DOCKERFILE);
+    bool is_url = q->dockerfile && url_is_http(q->dockerfile);
+    bool is_text = q->dockerfile && strcmp(q->dockerfile, "-") == 0;
+    if (!is_url && !is_text && !x->has_text && !x->is_recipe)
+        return contexts_are_remote(x) ? read_from_context(a, out, err)
+                                      : read_from_folder(q, out, err);
+    out->name = xstrdup("Dockerfile");
+    if (is_url)
+        return contexts_fetch(a, q->dockerfile, &out->text, err)
+                   ? err_wrap(err, "read the Dockerfile")
+                   : 0;
+    if (is_text || x->has_text)
+        return buf_append(&out->text, is_text ? q->dockerfile_text : buf_span(&x->text), err);
+    return contexts_fetch(a, x->source, &out->text, err);
 }
 
 /* ---- the host's functions ---- */
@@ -83,7 +125,7 @@ static int resolve_image(void *arg, const struct reference *ref, const struct pl
 static const char *folder_of_context(const struct asked *a, const char *context)
 {
     if (strcmp(context, "context") == 0)
-        return a->request->context;
+        return a->contexts->has_archive ? NULL : a->contexts->folder;
     if (strcmp(context, "dockerfile") == 0) /* need not be in the context */
         return a->recipe->folder;
     map_each (&a->request->named_contexts, e) {
@@ -119,5 +161,6 @@ struct frontend_host frontend_host_of(struct asked *a)
 {
     return (struct frontend_host){ .arg = a,
                                    .resolve_image = resolve_image,
-                                   .read_context_file = read_context_file };
+                                   .read_context_file = read_context_file,
+                                   .time_of = contexts_time_of };
 }

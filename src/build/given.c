@@ -4,9 +4,12 @@
 #include "build/given.h"
 
 #include <arpa/inet.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/core/mem.h"
+#include "build/context.h"
+#include "build/internal.h"
 
 int given_network(const char *text, enum exec_network *out, struct err *err)
 {
@@ -129,4 +132,47 @@ void given_warn(unsigned not_applied, struct build_result *out)
                                   "of %s; steps ran without it",
                                   warnings[i].text)
             };
+}
+
+/* ---- operations ---- */
+
+/* Local contexts by the names that the graph calls them. */
+static void list_contexts(const struct asked *a, struct arena *arena, struct ops_options *o)
+{
+    const struct build_request *q = a->request;
+    struct context_option *list = arena_alloc(arena, (q->named_contexts.n + 1) * sizeof *list);
+    size_t n = 0;
+    if (a->contexts->folder)
+        list[n++] = (struct context_option){ .name = "context", .path = a->contexts->folder };
+    map_each (&q->named_contexts, e) {
+        const char *value = e->value;
+        if (strncmp(value, "local:", 6) == 0)
+            list[n++] = (struct context_option){ .name = value + 6, .path = value + 6 };
+    }
+    o->contexts = list;
+    o->n_contexts = n;
+}
+
+int given_ops(const struct asked *a, struct arena *arena, struct ops_options *out, struct err *err)
+{
+    const struct engine *e = a->engine;
+    const struct build_request *q = a->request;
+    *out = (struct ops_options){ .store = e->store,
+                                 .snapshots = e->snapshots,
+                                 .images = e->images,
+                                 .http = e->http,
+                                 .git = e->git,
+                                 .progress = a->progress,
+                                 .resolve_mode = a->mode,
+                                 .sandbox = e->sandbox,
+                                 .pool = e->pool,
+                                 .ids = e->ids,
+                                 .secrets = q->secrets,
+                                 .n_secrets = q->n_secrets,
+                                 .ssh = q->ssh,
+                                 .n_ssh = q->n_ssh,
+                                 .resources = q->resources,
+                                 .cdi_folders = getenv("KILN_CDI_FOLDERS") };
+    list_contexts(a, arena, out);
+    return given_grants(q, e->is_root, arena, &out->grants, err);
 }

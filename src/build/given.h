@@ -11,6 +11,10 @@ NODISCARD int given_network(const char *text, enum exec_network *out, struct err
 /* "host:ip" or "host=ip"; "host-gateway" is this machine as a step reaches it. */
 NODISCARD int given_hosts(const struct str_list *texts, struct arena *a, struct exec_host **out,
                           struct err *err);
+/* All that operations are given, but how layers are sealed. */
+struct asked;
+NODISCARD int given_ops(const struct asked *a, struct arena *arena, struct ops_options *out,
+                        struct err *err);
 /* The request's entitlements and --network.  Fails: INVALID; DENIED when this place cannot grant
  * one. */
 NODISCARD int given_grants(const struct build_request *q, bool is_root, struct arena *a,

@@ -37,17 +37,20 @@ struct recipe {
     char *name;   /* "Dockerfile", for messages and NAME.dockerignore */
     char *folder; /* where NAME.dockerignore is looked for; NULL: nowhere */
 };
-NODISCARD int recipe_read(const struct build_request *q, struct recipe *out, struct err *err);
+struct asked;
+NODISCARD int recipe_read(struct asked *a, struct recipe *out, struct err *err);
 void recipe_clear(struct recipe *r);
 
 /* What the front end asks of us. */
 struct asked {
     struct engine *engine;
     const struct build_request *request;
+    const struct contexts *contexts;
     const struct recipe *recipe;
     enum resolve_mode mode;
     const struct progress *progress;
-    const struct cancel *cancel;
+    const struct progress *told; /* of what is not counted; may be NULL */
+    struct cancel *cancel;
 };
 struct frontend_host frontend_host_of(struct asked *a);
 

@@ -5,9 +5,9 @@
 
 void build_request_init(struct build_request *q)
 {
-    *q = (struct build_request){ .build_args = STR_MAP,
-                                 .labels = STR_MAP,
-                                 .named_contexts = STR_MAP };
+    *q = (struct build_request){
+        .context_fd = -1, .build_args = STR_MAP, .labels = STR_MAP, .named_contexts = STR_MAP
+    };
 }
 
 void build_request_clear(struct build_request *q)

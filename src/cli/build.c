@@ -49,12 +49,14 @@ static int run(struct cli *cli, const void *flags, struct err *err)
 
 const struct command command_build = {
     .name = "build",
-    .args = "PATH|-",
+    .args = "PATH|URL|-",
     .summary = "Builds an image from a Dockerfile",
     .about =
-        "PATH is the build context, a folder.  A lone - takes the Dockerfile from stdin, with an\n"
-        "empty context.  Without --output, --push or --load the image is kept in the store under\n"
-        "its tags.\n\n"
+        "PATH is the build context, a folder.  URL is a git repository (https://HOST/NAME.git,\n"
+        "ssh://, git@HOST:NAME, each with #REF:FOLDER or ?ref=REF&subdir=FOLDER behind it), or a\n"
+        "file from a server: a tar archive is the context, any other the Dockerfile.  A lone -\n"
+        "takes either of those two from stdin.  Without --output, --push or --load the image is\n"
+        "kept in the store under its tags.\n\n"
         "Nothing goes to stdout but the digest with --quiet, a summary with --format json, or an\n"
         "output with dest=-.",
     .examples = "kiln build -t registry.example.com/team/app:1.2 --push .\n"

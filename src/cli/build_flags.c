@@ -1,6 +1,7 @@
 /* cli/build_flags.c - see build_flags.h.  Names and meanings are docker buildx's. */
 #include "cli/build_flags.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,7 +14,7 @@
 const struct flag build_flags[] = {
     { "tag", 't', FLAG_LIST, AT(tag), "NAME", "name of the image", NULL, COMPLETES_IMAGE },
     { "file", 'f', FLAG_TEXT, AT(file), "FILE",
-      "the Dockerfile (default PATH/Dockerfile); -: stdin", NULL, COMPLETES_FILE },
+      "the Dockerfile (default PATH/Dockerfile); -: stdin; or a URL", NULL, COMPLETES_FILE },
     { "build-arg", 0, FLAG_LIST, AT(build_arg), "KEY=VALUE",
       "value of an ARG; KEY alone takes the environment's", NULL, COMPLETES_NOTHING },
     { "target", 0, FLAG_TEXT, AT(target), "STAGE", "stage to build (default: the last)", NULL,
@@ -54,7 +55,7 @@ const struct flag build_flags[] = {
     { "add-host", 0, FLAG_LIST, AT(add_host), "HOST:IP", "line of /etc/hosts in RUN steps", NULL,
       COMPLETES_NOTHING },
     { "build-context", 0, FLAG_LIST, AT(build_context), "NAME=PLACE",
-      "another context: a folder, docker-image://NAME", NULL, COMPLETES_FOLDER },
+      "another context: a folder, docker-image://NAME, a git or http URL", NULL, COMPLETES_FOLDER },
     { "ssh", 0, FLAG_LIST, AT(ssh), "default|ID[=SOCKET|KEY,...]",
       "agent or keys that RUN --mount=type=ssh may use", NULL, COMPLETES_NOTHING },
     { "allow", 0, FLAG_LIST, AT(allow), "ENTITLEMENT",
@@ -94,9 +95,6 @@ void build_call_clear(struct build_call *c)
     vec_clear(&c->ulimits);
     str_list_clear(&c->texts);
     buf_clear(&c->dockerfile);
-    if (c->empty_context)
-        rmdir(c->empty_context);
-    free(c->empty_context);
 }
 
 /* ---- lists ---- */
@@ -175,8 +173,14 @@ static int take_context(struct build_call *c, const char *text, struct err *err)
     if (!key.len || !value.len)
         return err_set(err, ERR_INVALID, "--build-context %s: NAME=PLACE is expected", text);
     AUTO_FREE char *name = span_dup(key);
-    AUTO_FREE char *place =
-        strstr(value.ptr, "://") ? span_dup(value) : xasprintf("local:%s", value.ptr);
+    if (span_starts(value, "target:")) {
+        err_set(err, ERR_INVALID, "--build-context %s: another target is a context for bake alone",
+                text);
+        return err_hint(err,
+                        "build that target first, and give its image: NAME=docker-image://...");
+    }
+    bool is_elsewhere = strstr(value.ptr, "://") || context_is_remote(value.ptr);
+    AUTO_FREE char *place = is_elsewhere ? span_dup(value) : xasprintf("local:%s", value.ptr);
     if (!strncmp(place, "local:", 6) && access(place + 6, R_OK | X_OK))
         return err_sys(err, "--build-context %s", text);
     map_set_str(&c->request.named_contexts, name, place);
@@ -211,30 +215,6 @@ static int take_outputs(const struct build_flags *f, struct build_request *q, st
 
 /* ---- the context ---- */
 
-static bool is_elsewhere(const char *context)
-{
-    return strstr(context, "://") || !strncmp(context, "git@", 4) ||
-           !strncmp(context, "github.com/", 11);
-}
-
-/* "-": the Dockerfile itself on stdin, with an empty context. */
-static int context_of_stdin(struct build_call *c, struct err *err)
-{
-    const char *folder = getenv("TMPDIR");
-    AUTO_FREE char *name = xasprintf("%s/kiln-context-XXXXXX", folder && *folder ? folder : "/tmp");
-    struct span text = buf_span(&c->dockerfile);
-    if (span_starts(text, "\x1f\x8b") || (text.len > 262 && !memcmp(text.ptr + 257, "ustar", 5))) {
-        err_set(err, ERR_UNSUPPORTED, "context -: an archive on stdin is not there yet");
-        return err_hint(err, "unpack it, and give the folder");
-    }
-    if (!mkdtemp(name))
-        return err_sys(err, "make a folder for an empty context");
-    c->empty_context = STEAL(name);
-    c->request.context = c->empty_context;
-    c->request.dockerfile = "-";
-    return 0;
-}
-
 static int take_stdin(struct build_call *c, struct err *err)
 {
     buf_init(&c->dockerfile, LIMIT_DOCKERFILE);
@@ -249,23 +229,23 @@ static int take_stdin(struct build_call *c, struct err *err)
 static int take_place(const struct build_flags *f, const char *context, struct build_call *c,
                       struct err *err)
 {
+    struct build_request *q = &c->request;
     struct stat st;
     bool is_stdin = !strcmp(context, "-");
     bool is_file_stdin = f->file && !strcmp(f->file, "-");
-    c->request.context = context;
-    c->request.dockerfile = f->file;
-    if (is_stdin && f->file)
+    q->context = context;
+    q->dockerfile = f->file;
+    if (is_stdin && is_file_stdin)
         return err_set(err, ERR_INVALID,
-                       "context - has the Dockerfile in it: --file is one too many");
-    if ((is_stdin || is_file_stdin) && take_stdin(c, err))
+                       "invalid argument: can't use stdin for both build context and dockerfile");
+    if (is_file_stdin && take_stdin(c, err))
         return -1;
+    if (is_stdin && isatty(STDIN_FILENO))
+        return err_set(err, ERR_INVALID, "read the build context from stdin: that is a terminal");
     if (is_stdin)
-        return context_of_stdin(c, err);
-    if (is_elsewhere(context)) {
-        err_set(err, ERR_UNSUPPORTED, "context %s: contexts from elsewhere are not there yet",
-                context);
-        return err_hint(err, "clone it, and give the folder");
-    }
+        q->context_fd = STDIN_FILENO;
+    if (is_stdin || (context_is_remote(context) && !fs_exists(AT_FDCWD, context)))
+        return 0;
     if (stat(context, &st))
         return err_sys(err, "build context %s", context);
     return S_ISDIR(st.st_mode)

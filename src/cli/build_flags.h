@@ -21,9 +21,8 @@ struct build_call {
     vec(struct exec_ulimit) ulimits;
     struct str_list texts; /* that secrets and the like point into */
     struct buf dockerfile; /* from stdin */
-    char *empty_context;   /* a folder made for a context that came as a Dockerfile; owned */
 };
-/* Fails: INVALID (the flags), UNSUPPORTED (contexts from elsewhere), SYSTEM (stdin). */
+/* Fails: INVALID (the flags), NOT_FOUND (the context), SYSTEM (stdin). */
 NODISCARD int build_call_make(const struct build_flags *f, const char *context,
                               struct build_call *out, struct err *err);
 void build_call_clear(struct build_call *c);
