@@ -89,7 +89,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     struct span text = span_bytes(data, size), ignore = span_cut(&text, '\n');
     struct dockerfile_options o = { .filename = "D" };
-    struct frontend_host host = { &ignore, resolve, read_file };
+    struct frontend_host host = { .arg = &ignore,
+                                  .resolve_image = resolve,
+                                  .read_context_file = read_file };
     AUTO_VALUE(dockerfile_result_clear) struct dockerfile_result r, again;
     struct err err = { 0 }, err_again = { 0 };
     int failed = dockerfile_convert(text, &o, &host, &r, &err);

@@ -161,9 +161,7 @@ static int git_edge(struct converter *c, struct context *x, struct edge *out, st
         return -1;
     const struct op_source op = git_source(&g, c->arena);
     const struct vertex_about about = {
-        .name = arena_printf(
-            c->arena, "%s load git source %s",
-            x->name ? arena_printf(c->arena, "[context %s]", x->name) : "[internal]", x->source),
+        .name = arena_printf(c->arena, "[internal] load git source %s", x->source),
     };
     return graph_add_source(c->builder, &op, &about, out, err);
 }

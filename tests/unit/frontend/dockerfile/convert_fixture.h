@@ -96,6 +96,20 @@ static int host_read(void *arg, const char *context, const char *path, struct bu
     return text ? buf_append(out, span_of(text), err) : 0;
 }
 
+/* Everything is of 2001-09-09T01:46:40Z; what is called "timeless" has no time. */
+static int host_time(void *arg, const struct graph *g, bool *has_time, int64_t *seconds,
+                     struct err *err)
+{
+    struct conversion *v = arg;
+    const struct vertex *last = g->results[0].vertex;
+    const char *name = last->type == OP_SOURCE ? last->source.identifier : "an archive";
+    buf_printf(&v->calls, "time of %s\n", name);
+    (void)err;
+    *has_time = !strstr(name, "timeless");
+    *seconds = 1000000000;
+    return 0;
+}
+
 static const char *keep_text(struct conversion *v, const char *text)
 {
     str_list_push(&v->texts, text);
@@ -140,6 +154,8 @@ static void set_option(struct conversion *v, const char *key, const char *value)
         o->is_multi_platform = true;
     else if (strcmp(key, "context") == 0)
         o->context = value;
+    else if (strcmp(key, "archive") == 0)
+        o->has_archive = true;
     else if (strcmp(key, "created") == 0)
         o->created = value;
     else if (strcmp(key, "source-date-epoch") == 0)
@@ -218,7 +234,7 @@ __attribute__((unused)) static void conversion_run(struct conversion *v, struct 
                                                    const char *options)
 {
     conversion_setup(v, options);
-    const struct frontend_host host = { v, host_resolve, host_read };
+    const struct frontend_host host = { v, host_resolve, host_read, host_time };
     v->has_failed = dockerfile_convert(text, &v->options, &host, &v->result, &v->err) != 0;
 }
 

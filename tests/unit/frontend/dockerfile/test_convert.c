@@ -398,6 +398,17 @@ TEST("a time is taken from the option, the build argument, the global ARG, in th
         { "FROM alpine", "build-arg:SOURCE_DATE_EPOCH=", NULL, false },
         { "FROM alpine", "build-arg:SOURCE_DATE_EPOCH=context", NULL, false },
         { "FROM alpine", "source-date-epoch=253402300799", "9999-12-31T23:59:59Z", true },
+        { "FROM alpine", "source-date-epoch=context\ncontext=https://a/b.git",
+          "2001-09-09T01:46:40Z", true },
+        { "FROM alpine", "source-date-epoch=context\ncontext=https://a/timeless", NULL, false },
+        { "FROM alpine", "source-date-epoch=context\narchive", "2001-09-09T01:46:40Z", true },
+        { "FROM alpine", "source-date-epoch=lib\ncontext:lib=https://a/b.tar",
+          "2001-09-09T01:46:40Z", true },
+        { "FROM alpine", "source-date-epoch=lib\ncontext:lib=local:lib", NULL, false },
+        { "FROM scratch AS src\nARG V=1\nADD https://a/$V.tar /\nFROM alpine",
+          "source-date-epoch=SRC", "2001-09-09T01:46:40Z", true },
+        { "FROM scratch AS src\nADD https://a/b.git /\nFROM alpine", "source-date-epoch=src",
+          "2001-09-09T01:46:40Z", true },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         AUTO_VALUE(conversion_clear) struct conversion v;
