@@ -3,7 +3,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
+#include "base/codec/text.h"
 #include "base/core/limits.h"
 #include "base/core/mem.h"
 #include "build/context.h"
@@ -18,7 +20,8 @@ struct part {
     struct run *run;
     struct platform platform;
     struct dockerfile_result converted;
-    struct result *result; /* a reference */
+    struct result **results; /* owned, references: as the graph's; NULL until solved */
+    struct said said;
 };
 
 struct run {
@@ -35,6 +38,8 @@ struct run {
         struct part *items;
         size_t n, cap;
     } parts;
+    struct timespec started;
+    char invocation_id[33];
     unsigned not_applied;    /* enum step_resource: limits that steps could not have */
     struct explain *explain; /* owned */
     char *place;             /* owned: what `explain` knows this build by */
@@ -46,7 +51,10 @@ static void run_clear(struct run *r)
     recipe_clear(&r->recipe);
     contexts_close(&r->contexts);
     vec_each (&r->parts, part) {
-        result_unref(part->result);
+        for (size_t i = 0; part->results && i < part->converted.graph->n_results; i++)
+            result_unref(part->results[i]);
+        free(part->results);
+        said_clear(&part->said);
         dockerfile_result_clear(&part->converted);
     }
     vec_clear(&r->parts);
@@ -143,7 +151,8 @@ static int convert(struct run *r, struct part *part, struct err *err)
                                     .ulimits = q->ulimits,
                                     .n_ulimits = q->n_ulimits,
                                     .cgroup_parent = q->cgroup_parent,
-                                    .shm_size = q->shm_size };
+                                    .shm_size = q->shm_size,
+                                    .wants_scans = q->attest.has_sbom };
     o.resolve_mode = q->pulls ? IMAGE_RESOLVE_PULL : IMAGE_RESOLVE_DEFAULT;
     if (given_network(q->network, &o.network, err) ||
         given_hosts(&q->add_hosts, arena, &hosts, err))
@@ -235,9 +244,8 @@ static int solve_part(void *arg, struct err *err)
                                      .on_found = explain_found,
                                      .on_found_arg = r->explain };
     const struct vertex *failed = NULL;
-    struct result *results[1] = { 0 };
-    int status = solve(part->converted.graph, &solving, results, &failed, err);
-    part->result = results[0];
+    part->results = xcalloc(part->converted.graph->n_results, sizeof(struct result *));
+    int status = solve(part->converted.graph, &solving, part->results, &failed, err);
     pthread_mutex_lock(&r->lock);
     r->not_applied |= ops_not_applied(ops);
     pthread_mutex_unlock(&r->lock);
@@ -270,10 +278,20 @@ static int list_images(const struct run *r, struct export_image *images, struct 
 {
     for (size_t i = 0; i < r->parts.n; i++) {
         struct part *part = &r->parts.items[i];
+        struct attesting a = { .request = r->request,
+                               .host = &r->host,
+                               .recipe = &r->recipe,
+                               .converted = &part->converted,
+                               .results = part->results,
+                               .started = r->started,
+                               .invocation_id = r->invocation_id };
         images[i] = (struct export_image){ .config = &part->converted.config,
                                            .n_base_history = part->converted.n_base_history };
-        if (result_snapshot(part->result, &images[i].snapshot, err))
+        if (result_snapshot(part->results[0], &images[i].snapshot, err) ||
+            attest_part(&a, &part->said, err))
             return -1;
+        images[i].attestations = part->said.attestations.items;
+        images[i].n_attestations = part->said.attestations.n;
     }
     return 0;
 }
@@ -353,6 +371,16 @@ static int run_all(struct run *r, struct err *err)
     return take_epoch(r, err) || solve_parts(r, err) || export_all(r, err) ? -1 : 0;
 }
 
+/* When, and a name for this build: provenance tells them where nothing says that it must not. */
+static void begin(struct run *r)
+{
+    static const struct clock running = { 0 };
+    uint8_t id[16] = { 0 };
+    r->started = clock_now(&running);
+    if (getrandom(id, sizeof id, 0) == sizeof id)
+        hex_print(span_bytes(id, sizeof id), r->invocation_id);
+}
+
 int build_run(struct engine *e, const struct build_request *q, const struct progress *progress,
               struct cancel *cancel, struct build_result *out, struct err *err)
 {
@@ -365,6 +393,7 @@ int build_run(struct engine *e, const struct build_request *q, const struct prog
     };
     r.contexts.lock_fd = -1;
     pthread_mutex_init(&r.lock, NULL);
+    begin(&r);
     r.progress = (struct progress){ .tell = count_and_tell, .arg = &r };
     if (q->exports.n == 0) {
         export_spec_init(&as_image, EXPORT_IMAGE);

@@ -8,6 +8,7 @@
  * starts the sandbox); after that builds may run at the same time. */
 #pragma once
 #include "base/core/cancel.h"
+#include "build/attest.h"
 #include "engine/explain/explain.h"
 #include "engine/export/export.h"
 #include "engine/ops/ops.h"
@@ -68,8 +69,9 @@ struct build_request {
     struct step_resources resources; /* of every step; texts borrowed */
     const struct exec_ulimit *ulimits;
     size_t n_ulimits;
-    int64_t shm_size;          /* bytes of /dev/shm; 0: the default */
-    const char *cgroup_parent; /* NULL: "kiln" */
+    int64_t shm_size;             /* bytes of /dev/shm; 0: the default */
+    const char *cgroup_parent;    /* NULL: "kiln" */
+    struct attest_options attest; /* what is said of the images, beside them */
 };
 void build_request_init(struct build_request *q);
 void build_request_clear(struct build_request *q);

@@ -63,3 +63,26 @@ void eager_wait(
     struct eager *e); /* until all layers are packed, telling the display when that takes time */
 void eager_free(struct eager *e); /* waits */
 DEFINE_AUTO(struct eager, eager_free)
+
+/* What is said of one platform's result. */
+struct said {
+    struct {
+        struct attestation *items;
+        size_t n, cap;
+    } attestations;
+    struct str_list texts; /* that they point into */
+};
+void said_clear(struct said *s);
+
+/* All is borrowed. */
+struct attesting {
+    const struct build_request *request;
+    const struct export_host *host;
+    const struct recipe *recipe;
+    const struct dockerfile_result *converted;
+    struct result *const *results; /* as the graph's: the image, then what else is scanned */
+    struct timespec started;       /* the build */
+    const char *invocation_id;
+};
+/* Nothing when nothing was asked for. */
+NODISCARD int attest_part(const struct attesting *a, struct said *out, struct err *err);

@@ -23,6 +23,7 @@ void build_request_clear(struct build_request *q)
     vec_each (&q->exports, spec)
         export_spec_clear(spec);
     vec_clear(&q->exports);
+    attest_options_clear(&q->attest);
 }
 
 void build_result_clear(struct build_result *r)

@@ -79,6 +79,14 @@ const struct flag build_flags[] = {
       COMPLETES_NOTHING },
     { "ulimit", 0, FLAG_LIST, AT(ulimit), "NAME=SOFT[:HARD]", "ulimit of RUN steps: nofile=1024",
       NULL, COMPLETES_NOTHING },
+    { "attest", 0, FLAG_LIST, AT(attest), "type=TYPE,...",
+      "say of the image: type=sbom what is in it, type=provenance how it was made", NULL,
+      COMPLETES_NOTHING },
+    { "sbom", 0, FLAG_TEXT, AT(sbom), "BOOL", "the same as --attest type=sbom (default false)",
+      NULL, COMPLETES_NOTHING },
+    { "provenance", 0, FLAG_TEXT, AT(provenance), "BOOL|mode=MODE",
+      "the same as --attest type=provenance; mode=min or max (default false)", NULL,
+      COMPLETES_NOTHING },
     { "cgroup-parent", 0, FLAG_TEXT, AT(cgroup_parent), "PATH", "cgroup of the RUN steps' own",
       NULL, COMPLETES_NOTHING },
     { 0 },
@@ -277,7 +285,8 @@ int build_call_make(const struct build_flags *f, const char *context, struct bui
     if (f->cache_only && f->no_cache)
         return err_set(err, ERR_INVALID, "--cache-only and --no-cache leave nothing to take");
     if (take_pairs(&f->build_arg, "build-arg", true, &q->build_args, err) ||
-        take_pairs(&f->label, "label", false, &q->labels, err) || take_outputs(f, q, err))
+        take_pairs(&f->label, "label", false, &q->labels, err) || take_outputs(f, q, err) ||
+        build_take_attest(f, &q->attest, err))
         return -1;
     vec_each (&f->secret, text)
         if (take_secret(out, *text, err))

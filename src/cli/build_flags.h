@@ -4,7 +4,8 @@
 
 struct build_flags {
     struct str_list tag, build_arg, label, no_cache_filter, output, platform, secret, add_host,
-        build_context, ssh, allow, ulimit;
+        build_context, ssh, allow, ulimit, attest;
+    const char *sbom, *provenance;
     const char *file, *target, *progress, *iidfile, *metadata_file, *network;
     const char *memory, *memory_swap, *cpu_shares, *cpu_period, *cpu_quota, *cpuset_cpus,
         *cpuset_mems, *shm_size, *cgroup_parent;
@@ -33,6 +34,10 @@ const char *build_call_keep(struct build_call *c, struct span text);
 NODISCARD int build_take_limits(const struct build_flags *f, struct build_call *c, struct err *err);
 /* build_ssh.c: default|ID[=SOCKET|KEY[,KEY]].  Fails: INVALID. */
 NODISCARD int build_take_ssh(struct build_call *c, const char *text, struct err *err);
+
+/* build_attest.c: what to say of the image.  Fails: INVALID, UNSUPPORTED (generator=). */
+NODISCARD int build_take_attest(const struct build_flags *f, struct attest_options *out,
+                                struct err *err);
 
 /* build_report.c: --iidfile and --metadata-file, as buildx writes them; the summary. */
 NODISCARD int build_write_files(const struct build_flags *f, const struct build_request *q,

@@ -18,7 +18,6 @@
 #include <string.h>
 
 #include "base/codec/json.h"
-#include "base/codec/purl.h"
 #include "base/core/limits.h"
 #include "base/core/mem.h"
 #include "base/sys/fs.h"
@@ -67,27 +66,6 @@ static int print_statement(const struct attestation *a, const struct json *subje
     return 0;
 }
 
-/* "pkg:docker/NAME@TAG?platform=OS%2FARCH" */
-static char *purl_of(const struct reference *ref, const struct platform *p)
-{
-    AUTO_FREE char *familiar = reference_familiar(ref);
-    familiar[strcspn(familiar, "@")] = '\0';
-    char *colon = strrchr(familiar, ':');
-    if (colon && !strchr(colon, '/'))
-        *colon = '\0';
-    char *slash = strrchr(familiar, '/');
-    if (slash)
-        *slash = '\0';
-    struct purl purl = { .type = "docker",
-                         .namespace_ = slash ? familiar : NULL,
-                         .name = slash ? slash + 1 : familiar,
-                         .version = ref->tag,
-                         .qualifiers = { { "platform", NULL } } };
-    struct platform_text platform = platform_text(p);
-    purl.qualifiers[0].value = platform.s;
-    return purl_print(&purl);
-}
-
 static int list_subjects(const struct export_host *h, const struct export_spec *s,
                          const struct export_image *image, const struct made_image *made,
                          struct json *out, struct err *err)
@@ -97,7 +75,7 @@ static int list_subjects(const struct export_host *h, const struct export_spec *
         AUTO_VALUE(reference_clear) struct reference ref = { 0 };
         if (reference_parse(span_of(*name), &ref, err))
             return -1;
-        AUTO_FREE char *purl = purl_of(&ref, &image->config->platform);
+        AUTO_FREE char *purl = reference_purl(&ref, &image->config->platform);
         add_subject(out, purl, &made->manifest.digest);
     }
     if (!names->n)

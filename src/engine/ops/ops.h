@@ -81,6 +81,8 @@ unsigned ops_not_applied(const struct ops *ops);
 /* The snapshot inside a result (borrowed); NULL for NULL.  Fails: INVALID for a tree (a local
  * source that is itself the result of a build). */
 NODISCARD int result_snapshot(const struct result *r, struct snapshot **out, struct err *err);
+/* The files of a context inside a result (borrowed); NULL for a snapshot. */
+struct tree *result_tree(const struct result *r);
 /* For the cache (engine/cache): a result as text and back.  result_save gives NULL where it must
  * not be remembered (a tree).  result_load: *out NULL when the snapshot is gone. */
 char *result_save(const struct result *r);

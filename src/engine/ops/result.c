@@ -41,6 +41,11 @@ int result_snapshot(const struct result *r, struct snapshot **out, struct err *e
     return 0;
 }
 
+struct tree *result_tree(const struct result *r)
+{
+    return r ? ((const struct ops_result *)r)->tree : NULL;
+}
+
 char *result_save(const struct result *r)
 {
     const struct ops_result *own = (const struct ops_result *)r;

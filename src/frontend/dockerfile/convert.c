@@ -188,9 +188,12 @@ static int finish(struct converter *c, struct err *err)
 {
     struct dockerfile_result *r = c->result;
     struct stage_state *st = &c->target->state;
+    struct edge *edges = arena_alloc(c->arena, (c->stages.n + 2) * sizeof *edges);
+    size_t n = 1;
+    edges[0] = st->root;
     converter_keep_warnings(c);
-    if (converter_fail_on_warnings(c, err) ||
-        graph_builder_finish(c->builder, &st->root, 1, &r->graph, err))
+    if (converter_fail_on_warnings(c, err) || scan_targets(c, edges, &n, err) ||
+        graph_builder_finish(c->builder, edges, n, &r->graph, err))
         return -1;
     image_config_copy(&r->config, &st->config);
     if (c->o->labels)

@@ -77,7 +77,8 @@ struct dockerfile_options {
     const struct exec_ulimit *ulimits;
     size_t n_ulimits;
     const char *hostname, *cgroup_parent; /* NULL: none */
-    int64_t shm_size;                     /* bytes of /dev/shm; 0: default */
+    bool wants_scans; /* results of stages and contexts that are to be scanned, too */
+    int64_t shm_size; /* bytes of /dev/shm; 0: default */
 };
 
 struct base_image {
@@ -96,6 +97,9 @@ struct dockerfile_result {
     struct dockerfile_warnings warnings; /* by line */
     const struct base_image *base_images;
     size_t n_base_images;
+    /* Of options.wants_scans: what ARG BUILDKIT_SBOM_SCAN_STAGE and _CONTEXT ask for.  scans[i] is
+     * the name of graph->results[i + 1]. */
+    struct strings scans;
     bool has_epoch;            /* SOURCE_DATE_EPOCH */
     int64_t epoch;             /* seconds since 1970 */
     struct source_lines where; /* on failure: the lines at fault; see dockerfile_excerpt() */

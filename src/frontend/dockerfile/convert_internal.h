@@ -111,7 +111,8 @@ struct build_stage {
     bool is_replaced;        /* a named context stands in for it: no instruction counts */
     const char *replacement, *replacement_key; /* that context's value and name */
     bool is_reachable, is_resolved, ignores_cache;
-    bool is_guess; /* `image` could not be resolved and is taken as empty */
+    bool scans_stage, scans_context; /* see scan_targets.c */
+    bool is_guess;                   /* `image` could not be resolved and is taken as empty */
     enum { VISIT_NONE, VISIT_UNDER_WAY, VISIT_DONE } visit;
     size_t n_steps_named; /* "5" of "[2/5]" */
     vec(struct step) steps;
@@ -306,6 +307,14 @@ const char *workdir_set(struct build_stage *s, const char *path, struct arena *a
 struct strings with_shell(const struct build_stage *s, const struct strings *args, struct arena *a);
 /* user[:group], as BuildKit reads it. */
 struct owner owner_parse(const char *text, struct arena *a);
+
+/* scan_targets.c */
+
+/* Whether the argument is one of those that ask for scans, which are no variables of steps. */
+bool scan_arg(struct dispatch *d, const char *name, const char *value);
+/* Adds what is to be scanned behind edges[0] (room for all stages and one more), and its names to
+ * the result. */
+NODISCARD int scan_targets(struct converter *c, struct edge *edges, size_t *n, struct err *err);
 
 /* The mounts, secrets and sockets of a RUN, added to `op`; env changes where a socket wants it. */
 struct exec_parts {

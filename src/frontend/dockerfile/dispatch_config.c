@@ -124,9 +124,8 @@ int dispatch_arg(struct dispatch *d, struct err *err)
         if (arg_value(d, arg, &value, err))
             return -1;
         capture_arg(d, arg, value);
-        bool is_for_env = strcmp(arg->name, "BUILDKIT_SBOM_SCAN_CONTEXT") != 0 &&
-                          strcmp(arg->name, "BUILDKIT_SBOM_SCAN_STAGE") != 0;
-        if (value && is_for_env)
+        bool is_for_scan = scan_arg(d, arg->name, value);
+        if (value && !is_for_scan)
             env_set(&st->env, arg->name, value);
         *vec_push(&st->args) = (struct arg_value){ arg->name, value };
         buf_printf(&text, " %s%s%s", arg->name, value ? "=" : "", value ? value : "");

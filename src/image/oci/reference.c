@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/codec/purl.h"
 #include "base/core/limits.h"
 #include "base/core/mem.h"
 
@@ -334,4 +335,24 @@ const char *reference_part(const struct reference *r, char text[DIGEST_TEXT_MAX]
 const char *reference_host(const struct reference *r)
 {
     return strcmp(r->registry, DOCKER_HUB) == 0 ? DOCKER_HUB_HOST : r->registry;
+}
+
+char *reference_purl(const struct reference *r, const struct platform *p)
+{
+    AUTO_FREE char *name = reference_familiar(r);
+    struct platform_text platform = platform_text(p);
+    struct digest_text digest = digest_text(&r->digest);
+    name[strcspn(name, "@")] = '\0';
+    char *colon = strrchr(name, ':');
+    if (colon && !strchr(colon, '/'))
+        *colon = '\0'; /* the tag */
+    char *slash = strrchr(name, '/');
+    if (slash)
+        *slash = '\0';
+    struct purl purl = { .type = "docker",
+                         .namespace_ = slash ? name : NULL,
+                         .name = slash ? slash + 1 : name,
+                         .version = r->tag,
+                         .qualifiers = { { "digest", digest.s }, { "platform", platform.s } } };
+    return purl_print(&purl);
 }

@@ -8,6 +8,7 @@
 #include "base/codec/digest.h"
 #include "base/core/err.h"
 #include "base/core/span.h"
+#include "image/oci/platform.h"
 
 struct reference {
     char *registry;       /* owned: "docker.io", "localhost:5000" */
@@ -27,6 +28,8 @@ char *reference_pinned(const struct reference *r,
                        const struct digest *d); /* registry/repository@digest */
 const char *reference_part(const struct reference *r,
                            char text[DIGEST_TEXT_MAX]); /* digest, else tag: for URLs */
+/* Its package URL, "pkg:docker/debian@12?platform=linux%2Famd64"; owned by the caller. */
+char *reference_purl(const struct reference *r, const struct platform *p);
 /* Host to talk to: docker.io becomes registry-1.docker.io. */
 const char *reference_host(const struct reference *r);
 bool reference_is_tag(struct span text);
