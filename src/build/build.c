@@ -94,13 +94,23 @@ static int read_platforms(struct run *r, struct err *err)
 
 /* ---- convert ---- */
 
+/* What is said of one platform is not said again of the next. */
+static bool is_told(const struct build_result *out, const char *text, int line)
+{
+    vec_each (&out->warnings, w)
+        if (w->line == line && strcmp(w->text, text) == 0)
+            return true;
+    return false;
+}
+
 static void keep_warnings(struct run *r, const struct dockerfile_result *d)
 {
     for (size_t i = 0; i < d->warnings.n; i++) {
         const struct dockerfile_warning *w = &d->warnings.items[i];
-        *vec_push(&r->out->warnings) =
-            (struct build_warning){ .text = xasprintf("%s: %s", w->rule, w->text),
-                                    .line = w->where.first };
+        AUTO_FREE char *text = xasprintf("%s: %s", w->rule, w->text);
+        if (!is_told(r->out, text, w->where.first))
+            *vec_push(&r->out->warnings) =
+                (struct build_warning){ .text = STEAL(text), .line = w->where.first };
     }
     for (size_t i = 0; i < d->n_base_images; i++)
         map_set_str(&r->out->base_images, d->base_images[i].reference,
@@ -130,39 +140,18 @@ static struct asked asked_of(struct run *r)
 
 static int convert(struct run *r, struct part *part, struct err *err)
 {
-    const struct build_request *q = r->request;
     struct asked asked = asked_of(r);
     struct frontend_host host = frontend_host_of(&asked);
     AUTO(arena_free) struct arena *arena = arena_new();
-    struct exec_host *hosts = NULL;
-    struct dockerfile_options o = { .filename = r->recipe.name,
-                                    .target = q->target,
-                                    .build_args = &q->build_args,
-                                    .labels = &q->labels,
-                                    .target_platform = part->platform,
-                                    .is_multi_platform = r->parts.n > 1,
-                                    .context = r->contexts.source,
-                                    .has_archive = r->contexts.has_archive,
-                                    .named_contexts = &q->named_contexts,
-                                    .ignores_cache = q->ignores_cache,
-                                    .no_cache_stages = strings_of(&q->no_cache_stages),
-                                    .source_date_epoch = q->source_date_epoch,
-                                    .n_hosts = q->add_hosts.n,
-                                    .ulimits = q->ulimits,
-                                    .n_ulimits = q->n_ulimits,
-                                    .cgroup_parent = q->cgroup_parent,
-                                    .shm_size = q->shm_size,
-                                    .wants_scans = q->attest.has_sbom };
-    o.resolve_mode = q->pulls ? IMAGE_RESOLVE_PULL : IMAGE_RESOLVE_DEFAULT;
-    if (given_network(q->network, &o.network, err) ||
-        given_hosts(&q->add_hosts, arena, &hosts, err))
+    struct dockerfile_options o;
+    if (given_options(&asked, arena, &o, err))
         return -1;
-    o.hosts = hosts;
+    o.target_platform = part->platform;
+    o.is_multi_platform = r->parts.n > 1;
     int status = dockerfile_convert(buf_span(&r->recipe.text), &o, &host, &part->converted, err);
+    keep_warnings(r, &part->converted);
     if (status)
         keep_excerpt(r, part->converted.where);
-    else
-        keep_warnings(r, &part->converted);
     return status;
 }
 
@@ -347,14 +336,8 @@ static int open_contexts(struct run *r, struct err *err)
 
 static int load_recipe(struct run *r, struct err *err)
 {
-    AUTO_FREE char *shown =
-        xasprintf("[internal] load build definition from %s",
-                  r->request->dockerfile ? r->request->dockerfile : "Dockerfile");
-    progress_task_start(&r->progress, shown, shown);
     struct asked asked = asked_of(r);
-    int status = recipe_read(&asked, &r->recipe, err);
-    progress_task_end(&r->progress, shown, status, err);
-    return status;
+    return recipe_load(&asked, &r->recipe, err);
 }
 
 static int run_all(struct run *r, struct err *err)

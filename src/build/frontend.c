@@ -99,6 +99,17 @@ int recipe_read(struct asked *a, struct recipe *out, struct err *err)
     return contexts_fetch(a, x->source, &out->text, err);
 }
 
+int recipe_load(struct asked *a, struct recipe *out, struct err *err)
+{
+    const char *name = a->request->dockerfile;
+    AUTO_FREE char *shown =
+        xasprintf("[internal] load build definition from %s", name ? name : "Dockerfile");
+    progress_task_start(a->progress, shown, shown);
+    int status = recipe_read(a, out, err);
+    progress_task_end(a->progress, shown, status, err);
+    return status;
+}
+
 /* ---- the host's functions ---- */
 
 static int resolve_image(void *arg, const struct reference *ref, const struct platform *p,

@@ -176,3 +176,34 @@ int given_ops(const struct asked *a, struct arena *arena, struct ops_options *ou
     list_contexts(a, arena, out);
     return given_grants(q, e->is_root, arena, &out->grants, err);
 }
+
+int given_options(const struct asked *a, struct arena *arena, struct dockerfile_options *out,
+                  struct err *err)
+{
+    const struct build_request *q = a->request;
+    struct exec_host *hosts = NULL;
+    *out = (struct dockerfile_options){
+        .filename = a->recipe->name,
+        .target = q->target,
+        .build_args = &q->build_args,
+        .labels = &q->labels,
+        .context = a->contexts->source,
+        .has_archive = a->contexts->has_archive,
+        .named_contexts = &q->named_contexts,
+        .resolve_mode = q->pulls ? IMAGE_RESOLVE_PULL : IMAGE_RESOLVE_DEFAULT,
+        .ignores_cache = q->ignores_cache,
+        .no_cache_stages = strings_of(&q->no_cache_stages),
+        .source_date_epoch = q->source_date_epoch,
+        .n_hosts = q->add_hosts.n,
+        .ulimits = q->ulimits,
+        .n_ulimits = q->n_ulimits,
+        .cgroup_parent = q->cgroup_parent,
+        .shm_size = q->shm_size,
+        .wants_scans = q->attest.has_sbom,
+    };
+    if (given_network(q->network, &out->network, err) ||
+        given_hosts(&q->add_hosts, arena, &hosts, err))
+        return -1;
+    out->hosts = hosts;
+    return 0;
+}

@@ -15,6 +15,10 @@ NODISCARD int given_hosts(const struct str_list *texts, struct arena *a, struct 
 struct asked;
 NODISCARD int given_ops(const struct asked *a, struct arena *arena, struct ops_options *out,
                         struct err *err);
+/* What a request says to the front end, but for the platform.  Borrows all that is asked for; the
+ * rest is the arena's.  Fails: INVALID. */
+NODISCARD int given_options(const struct asked *a, struct arena *arena,
+                            struct dockerfile_options *out, struct err *err);
 /* The request's entitlements and --network.  Fails: INVALID; DENIED when this place cannot grant
  * one. */
 NODISCARD int given_grants(const struct build_request *q, bool is_root, struct arena *a,

@@ -39,6 +39,8 @@ struct recipe {
 };
 struct asked;
 NODISCARD int recipe_read(struct asked *a, struct recipe *out, struct err *err);
+/* The same, with a task of the display around it. */
+NODISCARD int recipe_load(struct asked *a, struct recipe *out, struct err *err);
 void recipe_clear(struct recipe *r);
 
 /* What the front end asks of us. */

@@ -27,6 +27,8 @@ static int run_call(struct cli *cli, const struct build_flags *f, const struct b
     if (f->explain && !(cli->wants_json && status == 0))
         note_explanations(&r);
     if (status) {
+        if (!f->quiet)
+            build_note_warnings(&r);
         if (r.excerpt)
             fputs(r.excerpt, stderr);
         return -1;
@@ -38,11 +40,16 @@ static int run_call(struct cli *cli, const struct build_flags *f, const struct b
 static int run(struct cli *cli, const void *flags, struct err *err)
 {
     struct build_call call = { 0 };
-    int status = build_call_make(flags, cli->args[0], &call, err);
+    bool is_question = false;
+    int status = build_call_is_question(flags, &is_question, err) ||
+                         build_call_make(flags, cli->args[0], &call, err)
+                     ? -1
+                     : 0;
     if (status && err->kind == ERR_INVALID)
         cli_misuse(cli, -1);
     if (!status)
-        status = run_call(cli, flags, &call, err);
+        status = is_question ? build_answer_question(cli, flags, &call, err)
+                             : run_call(cli, flags, &call, err);
     build_call_clear(&call);
     return status;
 }
@@ -57,12 +64,18 @@ const struct command command_build = {
         "file from a server: a tar archive is the context, any other the Dockerfile.  A lone -\n"
         "takes either of those two from stdin.  Without --output, --push or --load the image is\n"
         "kept in the store under its tags.\n\n"
+        "With --check nothing is built: the build checks of every stage are made and the warnings "
+        "go\n"
+        "to stdout; exit status 1 tells of some, or of what would fail a build.  --call outline "
+        "lists\n"
+        "what the target takes (arguments, secrets, agents, caches), --call targets the stages.\n\n"
         "Nothing goes to stdout but the digest with --quiet, a summary with --format json, or an\n"
         "output with dest=-.",
     .examples = "kiln build -t registry.example.com/team/app:1.2 --push .\n"
                 "kiln build -t app -f build/Dockerfile --build-arg VERSION=1.2 --target release .\n"
                 "kiln build -o type=oci,dest=app.tar -t app .\n"
-                "kiln build -o bin .",
+                "kiln build -o bin .\n"
+                "kiln build --check .",
     .flags = build_flags,
     .flags_size = sizeof(struct build_flags),
     .n_args_min = 1,

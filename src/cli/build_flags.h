@@ -6,10 +6,10 @@ struct build_flags {
     struct str_list tag, build_arg, label, no_cache_filter, output, platform, secret, add_host,
         build_context, ssh, allow, ulimit, attest;
     const char *sbom, *provenance;
-    const char *file, *target, *progress, *iidfile, *metadata_file, *network;
+    const char *file, *target, *progress, *iidfile, *metadata_file, *network, *call;
     const char *memory, *memory_swap, *cpu_shares, *cpu_period, *cpu_quota, *cpuset_cpus,
         *cpuset_mems, *shm_size, *cgroup_parent;
-    bool no_cache, cache_only, explain, pull, push, load, quiet;
+    bool no_cache, cache_only, explain, pull, push, load, quiet, check;
 };
 extern const struct flag build_flags[];
 
@@ -39,10 +39,17 @@ NODISCARD int build_take_ssh(struct build_call *c, const char *text, struct err 
 NODISCARD int build_take_attest(const struct build_flags *f, struct attest_options *out,
                                 struct err *err);
 
+/* build_ask.c: --call and --check.  Whether they ask for something else than a build. */
+NODISCARD int build_call_is_question(const struct build_flags *f, bool *is_question,
+                                     struct err *err); /* fails: INVALID */
+NODISCARD int build_answer_question(struct cli *cli, const struct build_flags *f,
+                                    const struct build_call *c, struct err *err);
+
 /* build_report.c: --iidfile and --metadata-file, as buildx writes them; the summary. */
 NODISCARD int build_write_files(const struct build_flags *f, const struct build_request *q,
                                 const struct build_result *r, struct err *err);
 /* stderr: names pushed and kept, warnings; stdout: digest or JSON. */
+void build_note_warnings(const struct build_result *r);
 void build_report(struct cli *cli, const struct build_flags *f, const struct build_request *q,
                   const struct build_result *r, const char *store);
 

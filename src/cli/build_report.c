@@ -72,10 +72,11 @@ int build_write_files(const struct build_flags *f, const struct build_request *q
 
 /* ---- for people ---- */
 
-static void note_warnings(const struct build_result *r)
+void build_note_warnings(const struct build_result *r)
 {
     if (r->warnings.n)
-        note("\n %zu warning%s:", r->warnings.n, r->warnings.n > 1 ? "s" : "");
+        note("\n %zu warning%s found (kiln build --check shows the lines):", r->warnings.n,
+             r->warnings.n > 1 ? "s" : "");
     vec_each (&r->warnings, w)
         if (w->line)
             note(" - %s (line %d)", w->text, w->line);
@@ -162,7 +163,7 @@ void build_report(struct cli *cli, const struct build_flags *f, const struct bui
     const struct export_result *image = image_of(r);
     bool is_for_people = mode != DISPLAY_QUIET && mode != DISPLAY_RAWJSON;
     if (is_for_people) {
-        note_warnings(r);
+        build_note_warnings(r);
         note_names(q, r, store);
     }
     vec_each (&q->exports, spec)
