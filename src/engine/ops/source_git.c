@@ -14,6 +14,7 @@
 #include "base/codec/text.h"
 #include "base/core/mem.h"
 #include "engine/ops/source.h"
+#include "engine/ops/ssh.h"
 #include "engine/source/git_source.h"
 
 #define PREFIX "git://"
@@ -64,13 +65,10 @@ static int find_authorization(void *arg, const char *host, bool is_main, char **
     return read_secrets(a, "", out, err);
 }
 
-static void find_ssh(const struct ops *ops, const char *id, struct git_access *access)
+static int find_agent(void *arg, const char **path, struct err *err)
 {
-    for (size_t i = 0; i < ops->o.n_ssh; i++)
-        if (strcmp(ops->o.ssh[i].id, id) == 0) {
-            access->ssh_paths = ops->o.ssh[i].paths;
-            access->n_ssh_paths = ops->o.ssh[i].n_paths;
-        }
+    const struct git_asked *a = arg;
+    return ssh_agents_find(a->ops->agents, a->access.ssh_id, a->wish.cancel, path, err);
 }
 
 /* ---- the vertex ---- */
@@ -110,10 +108,10 @@ static int read_vertex(struct ops *ops, const struct vertex *v, struct git_asked
                                      : xasprintf("https://%s", url);
     a->ref = span_dup(ref);
     a->access = (struct git_access){ .authorization = find_authorization,
+                                     .ssh_agent = find_agent,
                                      .arg = a,
-                                     .ssh_id = ssh,
+                                     .ssh_id = ssh ? ssh : "default",
                                      .known_hosts = attr_of(v, ATTR_GIT_KNOWN_HOSTS) };
-    find_ssh(ops, ssh ? ssh : "default", &a->access);
     const char *checksum = attr_of(v, ATTR_GIT_CHECKSUM);
     a->wish = (struct git_wish){ .remote = a->remote,
                                  .ref = a->ref,

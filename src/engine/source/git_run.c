@@ -7,11 +7,8 @@
  * would carry it to wherever they lead.
  *
  * Broken connections are tried again after 0.2, 0.4, 0.8 seconds. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/core/limits.h"
 #include "base/core/log.h"
@@ -102,12 +99,6 @@ static void put_quoted(struct buf *b, const char *text)
     buf_putc(b, '\'');
 }
 
-static bool is_socket(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
-}
-
 /* Hosts are known from the wish alone, or from the user's own files and from what was seen first;
  * the latter is kept in the store. */
 static int put_known_hosts(const struct git_run *how, struct buf *command, struct err *err)
@@ -139,27 +130,20 @@ static int put_ssh(const struct git_run *how, struct str_list *env, struct err *
 {
     const struct git_access *a = how->wish->access;
     AUTO_VALUE(buf_clear) struct buf command = { 0 };
+    const char *agent = NULL;
     buf_init(&command, LIMIT_JSON);
-    if (!a->n_ssh_paths) {
+    if (a->ssh_agent && a->ssh_agent(a->arg, &agent, err))
+        return -1;
+    if (!agent) {
         err_set(err, ERR_DENIED, "no ssh agent or key was given");
         return err_hint(err, "--ssh %s gives the agent of $SSH_AUTH_SOCK, --ssh %s=FILE a key",
-                        a->ssh_id ? a->ssh_id : "default", a->ssh_id ? a->ssh_id : "default");
+                        a->ssh_id, a->ssh_id);
     }
-    buf_puts(&command, "ssh -F none -o BatchMode=yes -o ConnectTimeout=30"
+    buf_puts(&command, "ssh -F none -o BatchMode=yes -o ConnectTimeout=30 -o IdentityFile=none"
                        " -o ServerAliveInterval=15 -o ServerAliveCountMax=4 -o ");
     if (put_known_hosts(how, &command, err))
         return -1;
-    bool has_agent = false;
-    for (size_t i = 0; i < a->n_ssh_paths; i++) {
-        if (is_socket(a->ssh_paths[i])) {
-            has_agent = true;
-            put(env, "SSH_AUTH_SOCK", a->ssh_paths[i]);
-            continue;
-        }
-        buf_puts(&command, " -i ");
-        put_quoted(&command, a->ssh_paths[i]);
-    }
-    buf_puts(&command, has_agent ? "" : " -o IdentitiesOnly=yes -o IdentityAgent=none");
+    put(env, "SSH_AUTH_SOCK", agent);
     put(env, "GIT_SSH_COMMAND", command.data);
     put(env, "GIT_SSH_VARIANT", "ssh");
     return 0;
@@ -259,6 +243,7 @@ static enum err_kind kind_of_log(const char *log)
         { "unable to connect", ERR_NETWORK },
         { "Connection ", ERR_NETWORK },
         { "Failed to connect", ERR_NETWORK },
+        { "Empty reply", ERR_NETWORK },
         { "timed out", ERR_TIMEOUT },
         { "Operation too slow", ERR_TIMEOUT },
         { "early EOF", ERR_NETWORK },
@@ -272,28 +257,33 @@ static enum err_kind kind_of_log(const char *log)
     return ERR_INVALID;
 }
 
-/* The line that tells most: the first that is fatal, else the last one. */
+/* The line that tells most: the first that is fatal, unless it only says that ssh did not work;
+ * else the last one. */
 static struct span best_line(const char *log)
 {
-    struct span rest = span_of(log), best = SPAN("nothing");
+    struct span rest = span_of(log), best = { 0 };
     while (rest.ptr && rest.len) {
         struct span line = span_trim(span_cut(&rest, '\n'));
         ptrdiff_t again = span_rfind(line, '\r'); /* progress overwrites itself */
         if (again >= 0)
             line = span_skip(line, (size_t)again + 1);
+        if (span_starts(line, "fatal: Could not read from remote") && best.ptr)
+            return best;
         if (span_starts(line, "fatal: "))
             return span_skip(line, 7);
         if (line.len)
             best = span_starts(line, "error: ") ? span_skip(line, 7) : line;
     }
-    return best;
+    return best.ptr ? best : SPAN("nothing was said");
 }
 
-static void add_hint(const struct git_run *how, const char *log, struct err *err)
+static void add_hint(const struct git_run *how, const char *log, bool has_secret, struct err *err)
 {
-    const char *id = how->wish->access->ssh_id ? how->wish->access->ssh_id : "default";
+    const char *id = how->wish->access->ssh_id;
     if (err->kind == ERR_UNSUPPORTED && how->remote->transport == GIT_HTTP)
         err_hint(err, "the server redirects, where no secret is carried to: name the new URL");
+    else if (err->kind == ERR_DENIED && has_secret)
+        err_hint(err, "the token that was given for %s is not taken there", how->remote->host);
     else if (err->kind == ERR_DENIED && how->remote->transport == GIT_HTTP)
         err_hint(err,
                  "no such repository, or it wants a token: --secret id=GIT_AUTH_TOKEN,src=FILE"
@@ -308,29 +298,30 @@ static void add_hint(const struct git_run *how, const char *log, struct err *err
 }
 
 static int fail(const struct git_run *how, const char *command, const struct process_result *r,
-                struct err *err)
+                bool has_secret, struct err *err)
 {
     const char *log = r->log.data ? r->log.data : "";
     struct span line = best_line(log);
+    if (says(log, "could not read Username")) /* it would have asked at a terminal */
+        line = SPAN("the server wants to know who asks");
     err_set(err, how->remote ? kind_of_log(log) : ERR_INVALID, "git %s: %.*s", command,
             (int)(line.len < 400 ? line.len : 400), line.ptr);
     if (how->remote)
-        add_hint(how, log, err);
+        add_hint(how, log, has_secret, err);
     return -1;
 }
 
 /* ---- running ---- */
 
 static int run_once(const struct git_run *how, const char *const *args, struct process_result *out,
-                    struct err *err)
+                    bool *has_secret, struct err *err)
 {
     AUTO_VALUE(env_clear) struct str_list env = { 0 };
     const char *argv[ARGS_MAX] = { "git" };
-    bool has_secret = false;
     size_t n = 1;
     for (size_t i = 0; args[i] && n < ARGS_MAX - 1; i++)
         argv[n++] = args[i];
-    if (make_env(how, &env, &has_secret, err))
+    if (make_env(how, &env, has_secret, err))
         return -1;
     *vec_push(&env) = NULL;
     struct process_options o = { .argv = argv,
@@ -349,10 +340,11 @@ int git_run(const struct git_run *how, const char *const *args, struct process_r
             struct err *err)
 {
     for (int n = 0;; n++) {
-        if (run_once(how, args, out, err) == 0) {
+        bool has_secret = false;
+        if (run_once(how, args, out, &has_secret, err) == 0) {
             if (out->exit_status == 0)
                 return 0;
-            fail(how, args[0], out, err);
+            fail(how, args[0], out, has_secret, err);
         }
         if (!how->remote || n == RETRIES || (err->kind != ERR_NETWORK && err->kind != ERR_TIMEOUT))
             return -1;
@@ -368,7 +360,8 @@ int git_run(const struct git_run *how, const char *const *args, struct process_r
 int git_try(const struct git_run *how, const char *const *args, bool *is_good, struct err *err)
 {
     AUTO_VALUE(process_result_clear) struct process_result r = { 0 };
-    int status = run_once(how, args, &r, err);
+    bool has_secret = false;
+    int status = run_once(how, args, &r, &has_secret, err);
     *is_good = status == 0 && r.exit_status == 0;
     return status;
 }

@@ -27,10 +27,10 @@ struct git_access {
      * there is none.  is_main: for the origin of the wish's own remote; else for that of a
      * submodule elsewhere. */
     int (*authorization)(void *arg, const char *host, bool is_main, char **out, struct err *err);
+    /* The socket of an ssh agent: *path NULL when nobody gave one.  Asked when one is needed. */
+    int (*ssh_agent)(void *arg, const char **path, struct err *err);
     void *arg;
-    const char *const *ssh_paths; /* an agent's socket, or private keys */
-    size_t n_ssh_paths;
-    const char *ssh_id;      /* what they were to be called: "default"; NULL: none is needed */
+    const char *ssh_id;      /* what the agent is called: "default" */
     const char *known_hosts; /* lines of a known_hosts file; NULL or "": hosts are trusted when seen
                                 first */
 };
