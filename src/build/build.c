@@ -219,7 +219,8 @@ static int solve_part(void *arg, struct err *err)
     o.seal = seal_options_inside(&q->exports.items[0]);
     AUTO(ops_free) struct ops *ops = ops_new(&o);
     AUTO(eager_free)
-    struct eager *eager = eager_new(&r->host, &q->exports.items[0], part->converted.graph);
+    struct eager *eager =
+        eager_new(&r->host, q->exports.items, q->exports.n, part->converted.graph);
     struct told told = { .eager = eager, .explain = r->explain };
     struct solve_options solving = { .ops = ops_table(ops),
                                      .cache = cache_ops(e->cache),

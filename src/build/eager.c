@@ -3,7 +3,9 @@
  * Which vertices will be layers of the image is known from the graph: the chain from the result
  * down, each through the input that it changes.  Layers of the base image are sent (or mounted, or
  * found there) as soon as the base is known; a step's layer is sealed, then
- * sent.  An error is of no interest here: the export does the same again and tells. */
+ * sent.  Of several outputs each has it sealed as it asks; who asks alike finds the other's blob,
+ * and what a registry was sent it is not sent again.  An error is of no interest here: the export
+ * does the same again and tells. */
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -14,7 +16,8 @@ enum { SEALS_AT_ONCE = 2, PUSHES_AT_ONCE = 4 };
 
 struct eager {
     struct export_host host;
-    const struct export_spec *spec;
+    const struct export_spec *specs; /* [n_specs] */
+    size_t n_specs;
     const struct graph *graph;
     bool *is_layer; /* [n_vertices]: of the image */
     struct task_group *seals, *pushes;
@@ -44,12 +47,13 @@ static struct edge base_of(const struct vertex *v)
     return none;
 }
 
-struct eager *eager_new(const struct export_host *h, const struct export_spec *s,
+struct eager *eager_new(const struct export_host *h, const struct export_spec *specs, size_t n,
                         const struct graph *g)
 {
     struct eager *e = xcalloc(1, sizeof *e);
     e->host = *h;
-    e->spec = s;
+    e->specs = specs;
+    e->n_specs = n;
     e->graph = g;
     e->is_layer = xcalloc(g->n_vertices + 1, sizeof *e->is_layer);
     /* Not on the computing pool: who packs a layer mostly waits for those that compress it. */
@@ -64,20 +68,26 @@ struct eager *eager_new(const struct export_host *h, const struct export_spec *s
 static int push(void *arg, struct err *err)
 {
     struct eager_task *t = arg;
-    struct err own = { 0 };
+    const struct eager *e = t->eager;
     (void)err;
-    (void)!export_push_layer(&t->eager->host, t->eager->spec, t->snapshot, &own);
+    for (size_t i = 0; i < e->n_specs; i++) {
+        struct err own = { 0 };
+        (void)!export_push_layer(&e->host, &e->specs[i], t->snapshot, &own);
+    }
     return 0;
 }
 
 static int seal(void *arg, struct err *err)
 {
     struct eager_task *t = arg;
-    struct err own = { 0 };
+    struct eager *e = t->eager;
     (void)err;
-    if (export_seal(&t->eager->host, t->eager->spec, t->snapshot, &own) == 0)
-        task_group_add(t->eager->pushes, push, t);
-    atomic_fetch_sub(&t->eager->n_unsealed, 1);
+    for (size_t i = 0; i < e->n_specs; i++) {
+        struct err own = { 0 };
+        (void)!export_seal(&e->host, &e->specs[i], t->snapshot, &own);
+    }
+    task_group_add(e->pushes, push, t);
+    atomic_fetch_sub(&e->n_unsealed, 1);
     return 0;
 }
 

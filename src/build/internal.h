@@ -58,8 +58,8 @@ struct frontend_host frontend_host_of(struct asked *a);
 
 /* Seals the layers of the final image as soon as their snapshots are there. */
 struct eager;
-struct eager *eager_new(const struct export_host *h, const struct export_spec *s,
-                        const struct graph *g);
+struct eager *eager_new(const struct export_host *h, const struct export_spec *specs, size_t n,
+                        const struct graph *g); /* for all of specs[0..n-1], borrowed */
 void eager_take(void *eager, struct edge edge, struct result *r); /* fits solve_options.on_result */
 void eager_wait(
     struct eager *e); /* until all layers are packed, telling the display when that takes time */

@@ -37,7 +37,14 @@ const struct flag build_flags[] = {
     { "load", 0, FLAG_SWITCH, AT(load), NULL,
       "keep the image in the store, as happens without any output", NULL, COMPLETES_NOTHING },
     { "output", 'o', FLAG_LIST, AT(output), "type=TYPE,...",
-      "where the result goes: image, oci, docker, local, tar", NULL, COMPLETES_FILE },
+      "where the result goes: image, registry, oci, docker, local, tar, cacheonly; several times: "
+      "everywhere",
+      NULL, COMPLETES_FILE },
+    { "annotation", 0, FLAG_LIST, AT(annotation), "[PLACE:]KEY=VALUE",
+      "annotation of the image; PLACE: manifest, index, manifest-descriptor, index-descriptor, "
+      "with "
+      "[PLATFORM], several by commas",
+      NULL, COMPLETES_NOTHING },
     { "platform", 0, FLAG_LIST, AT(platform), "OS/ARCH,...", "platforms to build for", NULL,
       COMPLETES_NOTHING },
     { "progress", 0, FLAG_TEXT, AT(progress), "KIND", "how to show progress", DISPLAY_CHOICES,
@@ -199,32 +206,6 @@ static int take_context(struct build_call *c, const char *text, struct err *err)
     return 0;
 }
 
-/* ---- outputs ---- */
-
-static int take_outputs(const struct build_flags *f, struct build_request *q, struct err *err)
-{
-    vec_each (&f->output, text) {
-        struct export_spec spec;
-        if (export_spec_parse(*text, &spec, err))
-            return -1;
-        *vec_push(&q->exports) = spec;
-    }
-    if (!f->push && !f->load)
-        return 0;
-    /* On top of -o type=image they say more of the same one, as in buildx. */
-    struct export_spec *image = NULL;
-    vec_each (&q->exports, spec)
-        if (spec->type == EXPORT_IMAGE)
-            image = spec;
-    if (!image) {
-        image = vec_push(&q->exports);
-        export_spec_init(image, EXPORT_IMAGE);
-    }
-    image->is_pushed |= f->push;
-    image->is_kept |= f->load;
-    return 0;
-}
-
 /* ---- the context ---- */
 
 static int take_stdin(struct build_call *c, struct err *err)
@@ -289,7 +270,7 @@ int build_call_make(const struct build_flags *f, const char *context, struct bui
     if (f->cache_only && f->no_cache)
         return err_set(err, ERR_INVALID, "--cache-only and --no-cache leave nothing to take");
     if (take_pairs(&f->build_arg, "build-arg", true, &q->build_args, err) ||
-        take_pairs(&f->label, "label", false, &q->labels, err) || take_outputs(f, q, err) ||
+        take_pairs(&f->label, "label", false, &q->labels, err) || build_take_outputs(f, q, err) ||
         build_take_attest(f, &q->attest, err))
         return -1;
     vec_each (&f->secret, text)

@@ -4,7 +4,7 @@
 
 struct build_flags {
     struct str_list tag, build_arg, label, no_cache_filter, output, platform, secret, add_host,
-        build_context, ssh, allow, ulimit, attest;
+        build_context, annotation, ssh, allow, ulimit, attest;
     const char *sbom, *provenance;
     const char *file, *target, *progress, *iidfile, *metadata_file, *network, *call;
     const char *memory, *memory_swap, *cpu_shares, *cpu_period, *cpu_quota, *cpuset_cpus,
@@ -32,6 +32,9 @@ const char *build_call_keep(struct build_call *c, struct span text);
 
 /* build_limits.c: --memory and all like it, and --ulimit, as docker reads them.  Fails: INVALID. */
 NODISCARD int build_take_limits(const struct build_flags *f, struct build_call *c, struct err *err);
+/* build_outputs.c: --output, --annotation, --push, --load.  Fails: INVALID, UNSUPPORTED. */
+NODISCARD int build_take_outputs(const struct build_flags *f, struct build_request *q,
+                                 struct err *err);
 /* build_ssh.c: default|ID[=SOCKET|KEY[,KEY]].  Fails: INVALID. */
 NODISCARD int build_take_ssh(struct build_call *c, const char *text, struct err *err);
 

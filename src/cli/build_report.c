@@ -16,11 +16,15 @@ static const struct export_result *image_of(const struct build_result *r)
     return NULL;
 }
 
-static char *names_of(const struct build_request *q)
+/* Of that output: those it names itself, else the tags. */
+static char *names_of(const struct build_request *q, const struct build_result *r,
+                      const struct export_result *image)
 {
     struct buf names;
+    size_t i = image ? (size_t)(image - r->exports.items) : 0;
+    const struct str_list *own = i < q->exports.n ? &q->exports.items[i].names : &q->tags;
     buf_init(&names, LIMIT_JSON);
-    vec_each (&q->tags, tag) {
+    vec_each (own->n ? own : &q->tags, tag) {
         AUTO_VALUE(reference_clear) struct reference ref = { 0 };
         struct err unused = { 0 };
         AUTO_FREE char *name =
@@ -47,8 +51,8 @@ static int write_metadata(const char *path, const struct build_request *q,
 {
     AUTO(json_free) struct json *o = json_new_object();
     AUTO_VALUE(buf_clear) struct buf text = { 0 };
-    AUTO_FREE char *names = names_of(q);
     const struct export_result *image = image_of(r);
+    AUTO_FREE char *names = names_of(q, r, image);
     if (image && digest_is_set(&image->config_digest))
         json_set_str(o, "containerimage.config.digest", digest_text(&image->config_digest).s);
     if (image) {

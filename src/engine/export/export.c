@@ -149,7 +149,8 @@ static int export_as_image(const struct export_host *h, const struct export_spec
         return -1;
     if (make_all(h, s, images, &made, &out->target, err))
         return -1;
-    out->config_digest = made.items[0].config.digest;
+    if (!media_is_index(out->target.media_type))
+        out->config_digest = made.items[0].config.digest;
     if (s->type == EXPORT_OCI || (s->type == EXPORT_DOCKER && s->dest))
         return archive_write(h, s, made.items, n, &out->target, err);
     if (s->is_pushed && image_send(h, s, made.items, n, &out->target, out, err))

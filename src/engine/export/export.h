@@ -57,6 +57,11 @@ void export_spec_clear(struct export_spec *s);
  * INVALID naming the key. */
 NODISCARD int export_spec_parse(const char *text, struct export_spec *out, struct err *err);
 
+/* One of --annotation, "[PLACE[[PLATFORM]],...:]KEY=VALUE", of an image.  Fails: INVALID. */
+NODISCARD int export_spec_annotate(struct export_spec *s, const char *text, struct err *err);
+/* Whether it makes an image, wherever that goes. */
+bool export_is_image(const struct export_spec *s);
+
 struct export_host {
     struct store *store;
     struct snapshots *snapshots;
@@ -92,9 +97,9 @@ struct export_image {
 };
 
 struct export_result {
-    struct descriptor target; /* what was named or pushed: manifest, or index of several */
-    struct digest config_digest;
-    struct str_list pinned; /* name@digest for every name */
+    struct descriptor target;    /* what was named or pushed: manifest, or index of several */
+    struct digest config_digest; /* of a manifest; not set for an index */
+    struct str_list pinned;      /* name@digest for every name */
 };
 void export_result_clear(struct export_result *r);
 

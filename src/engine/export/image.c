@@ -39,8 +39,7 @@ int export_seal(const struct export_host *h, const struct export_spec *s, struct
     struct export_host own = export_host_of(h, s);
     struct seal_options o = export_seal_options(&own, s);
     AUTO_VALUE(layer_ref_clear) struct layer_ref sealed = { 0 };
-    if (s->type == EXPORT_LOCAL || s->type == EXPORT_TAR || s->type == EXPORT_CACHEONLY ||
-        !snapshot)
+    if (!export_is_image(s) || !snapshot)
         return 0;
     return snapshot_seal(h->snapshots, snapshot, &o, &sealed, err);
 }

@@ -156,6 +156,19 @@ int export_spec_parse(const char *text, struct export_spec *out, struct err *err
     return 0;
 }
 
+int export_spec_annotate(struct export_spec *s, const char *text, struct err *err)
+{
+    if (annotations_parse(&s->annotations, text, err))
+        return -1;
+    choose_types(s);
+    return 0;
+}
+
+bool export_is_image(const struct export_spec *s)
+{
+    return s->type == EXPORT_IMAGE || s->type == EXPORT_OCI || s->type == EXPORT_DOCKER;
+}
+
 void export_result_clear(struct export_result *r)
 {
     descriptor_clear(&r->target);

@@ -316,7 +316,7 @@ static int directory_layer_write(struct snapshot *s, const struct tar_writer_opt
     if (tar_source_open(s, cancel, &source, &from, err))
         return -1;
     return tar->has_epoch || tar->watch ? layer_repack(from, tar, cancel, out, err)
-                          : stream_copy(from, out, NULL, err);
+                                        : stream_copy(from, out, NULL, err);
 }
 
 const struct snapshot_driver directory_driver = {
