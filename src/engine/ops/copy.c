@@ -79,18 +79,21 @@ static bool is_folder_there(const struct copy_job *job, const char *path)
     return fs_open_in_root(job->to_fd, path, O_PATH | O_DIRECTORY, 0, &fd, &absent) == 0;
 }
 
-/* Folders that are made get owner and mode of the action too, but no special bits. */
+/* Folders that are made get owner and mode of the action too, but no special bits, and what
+ * BuildKit's umask leaves of it. */
 static int make_parents(struct copier *c, const char *path, struct err *err)
 {
     const struct op_action *a = c->job->action;
     struct new_folder f = { .mode = 0755, .owner = c->job->owner, .timestamp_ns = a->timestamp_ns };
     if (!a->creates_dest_path)
         return 0;
-    if (a->mode != MODE_KEEP)
+    if (*a->mode_text) { /* beside which BuildKit's client writes the mode 0 */
+        if (mode_apply(a->mode_text, 0755, true, &f.mode, err))
+            return -1;
+    } else if (a->mode != MODE_KEEP) {
         f.mode = (mode_t)a->mode;
-    else if (*a->mode_text && mode_apply(a->mode_text, 0755, true, &f.mode, err))
-        return -1;
-    f.mode &= 0777;
+    }
+    f.mode &= 0755;
     return make_folders(c->job->to_fd, path, &f, err);
 }
 
@@ -122,7 +125,7 @@ static int open_destination(struct copier *c, bool is_folder, struct err *err)
     if (is_folder || is_folder_there(job, path)) {
         if (make_parents(c, path, err))
             return -1;
-        return open_top(c, path, base_name(job->src), err);
+        return open_top(c, path, base_name(job->name ? job->name : job->src), err);
     }
     AUTO_FREE char *at = follow_links(job->to_fd, path);
     AUTO_FREE char *folder = xstrndup(at, (size_t)(base_name(at) - at));
@@ -165,10 +168,10 @@ static int wanted_mode(struct copier *c, const struct node_stat *s, mode_t *out,
 {
     const struct op_action *a = c->job->action;
     *out = s->mode & 07777;
+    if (*a->mode_text)
+        return mode_apply(a->mode_text, s->mode, S_ISDIR(s->mode), out, err);
     if (a->mode != MODE_KEEP)
         *out = (mode_t)a->mode & 07777;
-    else if (*a->mode_text)
-        return mode_apply(a->mode_text, s->mode, S_ISDIR(s->mode), out, err);
     return 0;
 }
 

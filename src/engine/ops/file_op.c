@@ -254,7 +254,7 @@ static int check_required(struct change_run *c, const struct op_action *a, const
 }
 
 static int copy_found(struct change_run *c, const struct op_action *a, const struct tree *t,
-                      const struct str_list *found, struct err *err)
+                      const struct str_list *found, const struct str_list *names, struct err *err)
 {
     AUTO(pattern_list_free) struct pattern_list *include = NULL;
     AUTO(pattern_list_free) struct pattern_list *exclude = NULL;
@@ -270,6 +270,7 @@ static int copy_found(struct change_run *c, const struct op_action *a, const str
     for (size_t i = 0; i < found->n; i++) {
         bool did_unpack = false;
         job.src = found->items[i];
+        job.name = names->items[i];
         if (cancel_check(job.cancel, err) ||
             (a->unpacks_archives && unpack_run(&job, &did_unpack, err)) ||
             (!did_unpack && copy_run(&job, err)))
@@ -281,16 +282,17 @@ static int copy_found(struct change_run *c, const struct op_action *a, const str
 static int apply_copy(struct change_run *c, const struct op_action *a, struct err *err)
 {
     AUTO_VALUE(opened_close) struct opened from = { 0 };
-    AUTO_VALUE(str_list_clear) struct str_list found = { 0 };
+    AUTO_VALUE(str_list_clear) struct str_list found = { 0 }, names = { 0 };
     struct result *source = a->secondary >= 0 ? c->run->inputs[a->secondary] : NULL;
     if (result_open(c->ops, source, c->run->cancel, &from, err) ||
         check_required(c, a, from.tree, err) ||
-        tree_find(from.tree, a->src, a->has_wildcards, a->follows_symlinks, &found, err))
+        tree_find_names(from.tree, a->src, a->has_wildcards, a->follows_symlinks, &found, &names,
+                        err))
         return -1;
     bool may_be_missing = a->has_wildcards && a->may_match_nothing && pattern_has_wildcard(a->src);
     if (found.n == 0 && !may_be_missing)
         return fail_missing(c, a, from.tree, a->src, err);
-    return copy_found(c, a, from.tree, &found, err);
+    return copy_found(c, a, from.tree, &found, &names, err);
 }
 
 static int apply(struct change_run *c, const struct op_action *a, struct err *err)

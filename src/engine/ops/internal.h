@@ -64,8 +64,9 @@ struct copy_owner {
 /* One source of a copy, into a root that is being changed. */
 struct copy_job {
     const struct tree *from;
-    const char *src; /* clean, relative to the tree; "" its root */
-    int to_fd;       /* the root */
+    const char *src;  /* clean, relative to the tree; "" its root */
+    const char *name; /* what it was found as, whose last part a folder gets it under; NULL: src */
+    int to_fd;        /* the root */
     const struct op_action *action;
     struct copy_owner owner;
     const struct pattern_list *include, *exclude; /* relative to src; NULL: none */

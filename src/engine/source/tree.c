@@ -320,8 +320,8 @@ static int compare_texts(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-int tree_find(const struct tree *t, const char *path, bool has_wildcards, bool follows,
-              struct str_list *out, struct err *err)
+int tree_find_names(const struct tree *t, const char *path, bool has_wildcards, bool follows,
+                    struct str_list *out, struct str_list *names, struct err *err)
 {
     AUTO_FREE char *clean = inside_root(path);
     AUTO_VALUE(str_list_clear) struct str_list found = { 0 };
@@ -329,14 +329,28 @@ int tree_find(const struct tree *t, const char *path, bool has_wildcards, bool f
         str_list_push(&found, clean);
     else if (pattern_check(clean, err) || expand(t, "", span_of(clean), &found, err))
         return -1;
-    size_t first = out->n;
     vec_each (&found, one) {
         AUTO_FREE char *real = NULL;
         if (resolve(t, *one, follows, &real, err))
             return err_wrap(err, "find %s", path);
-        if (real && shows(t, real) && !str_list_has(out, real))
-            str_list_push(out, real);
+        if (!real || !shows(t, real))
+            continue;
+        str_list_push(out, real);
+        str_list_push(names, *one);
     }
+    return 0;
+}
+
+int tree_find(const struct tree *t, const char *path, bool has_wildcards, bool follows,
+              struct str_list *out, struct err *err)
+{
+    AUTO_VALUE(str_list_clear) struct str_list found = { 0 }, names = { 0 };
+    if (tree_find_names(t, path, has_wildcards, follows, &found, &names, err))
+        return -1;
+    size_t first = out->n;
+    vec_each (&found, one)
+        if (!str_list_has(out, *one))
+            str_list_push(out, *one);
     if (out->n > first)
         qsort(out->items + first, out->n - first, sizeof *out->items, compare_texts);
     return 0;

@@ -65,6 +65,11 @@ NODISCARD int tree_walk(const struct tree *t, const char *path, const struct tre
  * (pattern), DENIED, SYSTEM. */
 NODISCARD int tree_find(const struct tree *t, const char *path, bool has_wildcards, bool follows,
                         struct str_list *out, struct err *err);
+/* The same in the order of the names that were found, and with these: names[i], before its symlinks
+ * were followed, led to out[i]; two names may lead to one path. */
+NODISCARD int tree_find_names(const struct tree *t, const char *path, bool has_wildcards,
+                              bool follows, struct str_list *out, struct str_list *names,
+                              struct err *err);
 
 /* Sockets count as not there; fifos and devices are never opened.  A folder's own attributes are
  * left out by is_contents_only.  Fails: CORRUPT when a file changes its size meanwhile; DENIED,
