@@ -181,38 +181,50 @@ static char *cache_path(const char *id, int copy)
     return copy ? xasprintf("cache/%s-%d", hex, copy) : xasprintf("cache/%s", hex);
 }
 
-/* A new cache begins with what the mount's input holds. */
-static int seed_cache(struct ops *ops, const struct op_run *run, struct held *h, const char *path,
-                      struct err *err)
+/* The part of the mount's input that is selected goes into the new folder `to`, with its own owner
+ * and mode: RUN --mount=type=cache,uid=,gid=,mode= is such an input. */
+static int seed_from(struct ops *ops, const struct op_run *run, const struct held *h, int to,
+                     struct err *err)
 {
-    int store = store_fd(ops->o.store);
-    AUTO_FREE char *making = xasprintf("%s.new-%ld-%p", path, (long)getpid(), (void *)h);
     AUTO_VALUE(opened_close) struct opened from = { 0 };
-    AUTO_FD int to = -1;
+    AUTO_VALUE(str_list_clear) struct str_list found = { 0 };
+    const char *selector = h->mount->selector ? h->mount->selector : "";
     struct op_action all = { .type = ACTION_COPY,
                              .path = "/",
                              .mode = MODE_KEEP,
                              .mode_text = "",
                              .timestamp_ns = TIMESTAMP_NONE,
                              .copies_dir_contents = true };
-    if (fs_remove_tree(store, making, err) || fs_make_dirs(store, making, 0755, err))
+    if (result_open(ops, input_of(run, h->mount), run->cancel, &from, err) ||
+        tree_find(from.tree, selector, false, true, &found, err))
         return -1;
-    if (h->mount->input >= 0) {
-        AUTO_VALUE(str_list_clear) struct str_list found = { 0 };
-        const char *selector = h->mount->selector ? h->mount->selector : "";
-        if (fs_open(store, making, O_RDONLY | O_DIRECTORY, 0, &to, err) ||
-            result_open(ops, input_of(run, h->mount), run->cancel, &from, err) ||
-            tree_find(from.tree, selector, false, true, &found, err))
-            return -1;
-        struct copy_job job = { .from = from.tree,
-                                .src = found.n ? found.items[0] : "",
-                                .to_fd = to,
-                                .action = &all,
-                                .ids = &ops->o.ids,
-                                .cancel = run->cancel };
-        if (found.n && copy_run(&job, err))
-            return -1;
-    }
+    if (found.n == 0)
+        return 0;
+    struct copy_job job = { .from = from.tree,
+                            .src = found.items[0],
+                            .to_fd = to,
+                            .action = &all,
+                            .ids = &ops->o.ids,
+                            .cancel = run->cancel };
+    struct node_stat st;
+    if (copy_run(&job, err) ||
+        node_stat(tree_fd(from.tree), *job.src ? job.src : ".", &ops->o.ids, &st, err))
+        return -1;
+    return S_ISDIR(st.mode) ? node_set_attributes(to, ".", st.uid, st.gid, st.mode & 07777, err)
+                            : 0;
+}
+
+/* A new cache begins with what the mount's input holds. */
+static int seed_cache(struct ops *ops, const struct op_run *run, struct held *h, const char *path,
+                      struct err *err)
+{
+    int store = store_fd(ops->o.store);
+    AUTO_FREE char *making = xasprintf("%s.new-%ld-%p", path, (long)getpid(), (void *)h);
+    AUTO_FD int to = -1;
+    if (fs_remove_tree(store, making, err) || fs_make_dirs(store, making, 0755, err) ||
+        fs_open(store, making, O_RDONLY | O_DIRECTORY, 0, &to, err) ||
+        (h->mount->input >= 0 && seed_from(ops, run, h, to, err)))
+        return -1;
     /* Never over one that another step may have mounted already, empty as it may be. */
     if (renameat2(store, making, store, path, RENAME_NOREPLACE) == 0)
         return 0;
