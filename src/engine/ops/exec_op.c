@@ -331,6 +331,7 @@ static void parts_clear(struct step_parts *p)
 
 static void fill_lists(const struct op_exec *e, struct step_parts *p, struct step_plan *plan)
 {
+    size_t n_others = 0;
     p->hosts = xcalloc(e->n_hosts + 1, sizeof *p->hosts);
     for (size_t i = 0; i < e->n_hosts; i++)
         p->hosts[i] = (struct step_host){ .name = e->hosts[i].host, .ip = e->hosts[i].ip };
@@ -339,15 +340,18 @@ static void fill_lists(const struct op_exec *e, struct step_parts *p, struct ste
         p->ulimits[i] = (struct step_ulimit){ .name = e->ulimits[i].name,
                                               .soft = e->ulimits[i].soft,
                                               .hard = e->ulimits[i].hard };
+    /* The group of the user is one of the supplementary ones too, as containerd has it. */
     p->groups = xcalloc(p->who.groups.n + 1, sizeof *p->groups);
+    p->groups[0] = p->who.gid;
     for (size_t i = 0; i < p->who.groups.n; i++)
-        p->groups[i] = p->who.groups.items[i];
+        if (p->who.groups.items[i] != p->who.gid)
+            p->groups[++n_others] = p->who.groups.items[i];
     plan->hosts = p->hosts;
     plan->n_hosts = e->n_hosts;
     plan->ulimits = p->ulimits;
     plan->n_ulimits = e->n_ulimits;
     plan->groups = p->groups;
-    plan->n_groups = p->who.groups.n;
+    plan->n_groups = 1 + n_others;
 }
 
 static void fill_mounts(const struct exec_mounts *m, struct step_parts *p, struct step_plan *plan)
