@@ -115,13 +115,14 @@ static bool is_covered(const struct run *r, size_t i)
     return false;
 }
 
-/* Makes the mount points that the root lacks, and remembers them. */
+/* Makes the mount points that the root lacks, and remembers them.  /proc, /sys and /dev stay, as
+ * they do with runc: an image made from scratch has them after its first step. */
 static int stubs_make(struct run *r, struct err *err)
 {
     static const char *const folders[] = { "/proc", "/sys", "/dev" };
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
         AUTO_FD int fd = -1;
-        if (point_open(r->root_fd, folders[i], true, &r->stubs, &fd, err) < 0)
+        if (point_open(r->root_fd, folders[i], true, NULL, &fd, err) < 0)
             return err_wrap(err, "mount on %s", folders[i]);
     }
     for (size_t i = 0; i < r->n_mounts; i++) {

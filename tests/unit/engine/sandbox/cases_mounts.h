@@ -254,6 +254,27 @@ TEST("a step leaves no mount point behind, not even a changed time")
     step_clear(&s);
 }
 
+TEST("/dev, /proc and /sys stay where a root had none")
+{
+    static const char *const names[] = { "dev", "proc", "sys" };
+    struct step s;
+    const char *root = rootfs_make();
+    AUTO_FREE char *before = listing(root);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        AUTO_FREE char *path = below(root, names[i]);
+        REQUIRE(rmdir(path) == 0);
+    }
+    step_init(&s, root, "test -c /dev/null && test -d /proc/self");
+    EXPECT_OK(step_run(&s), &s.err);
+    AUTO_FREE char *after = listing(root);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        AUTO_FREE char *line = xasprintf("\n./%s d 755 4096 ", names[i]);
+        EXPECT_CONTAINS(after, line);
+    }
+    EXPECT_INT(strlen(after), strlen(before)); /* and nothing else */
+    step_clear(&s);
+}
+
 TEST("a mount point in which the step wrote elsewhere stays with what was written")
 {
     struct step s;
@@ -336,7 +357,7 @@ TEST("an image that redirects /proc is refused")
     struct step s;
     const char *root = rootfs_make();
     AUTO_FREE char *proc = below(root, "proc");
-    REQUIRE(symlink("/yard", proc) == 0);
+    REQUIRE(rmdir(proc) == 0 && symlink("/yard", proc) == 0);
     step_init(&s, root, "true");
     EXPECT_ERR(step_run(&s), &s.err, ERR_INVALID);
     EXPECT_CONTAINS(s.err.text, "the image's /proc is not a plain folder");

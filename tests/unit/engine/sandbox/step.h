@@ -51,7 +51,7 @@ __attribute__((unused)) static const char *rootfs_make(void)
     if (access(busybox, F_OK) == 0) /* made by this case before */
         return root;
     chmod(root, 0755);
-    static const char *const dirs[] = { "bin", "etc", "root", "yard" };
+    static const char *const dirs[] = { "bin", "dev", "etc", "proc", "root", "sys", "yard" };
     for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
         make_dir(root, dirs[i], 0755);
     make_dir(root, "tmp", 01777);
