@@ -374,6 +374,23 @@ static const char *duration_text(int64_t ns, struct arena *a)
     return arena_printf(a, "%s%lld%s%s", front, (long long)whole, fraction, name);
 }
 
+/* A number as Go prints it with %q: the character that it stands for.  BuildKit's history has the
+ * retries like that. */
+static const char *rune_text(int n, struct arena *a)
+{
+    static const char escapes[] = "\a\b\t\n\v\f\r", letters[] = "abtnvfr";
+    const char *escape = n > 0 && n < 0x20 ? strchr(escapes, n) : NULL;
+    if (escape)
+        return arena_printf(a, "'\\%c'", letters[escape - escapes]);
+    if (n < 0x20 || n == 0x7f)
+        return arena_printf(a, "'\\x%02x'", (unsigned)n);
+    if (n < 0x7f)
+        return arena_printf(a, n == '\'' || n == '\\' ? "'\\%c'" : "'%c'", n);
+    if (n > 0xa0 && n <= 0xff && n != 0xad)
+        return arena_printf(a, "'%c%c'", 0xc0 | n >> 6, 0x80 | (n & 0x3f));
+    return arena_printf(a, n < 0x10000 ? "'\\u%04x'" : "'\\U%08x'", (unsigned)n);
+}
+
 int dispatch_healthcheck(struct dispatch *d, struct err *err)
 {
     const struct health_probe *in = &d->in->healthcheck;
@@ -389,13 +406,11 @@ int dispatch_healthcheck(struct dispatch *d, struct err *err)
     h->start_period_ns = in->start_period_ns;
     h->start_interval_ns = in->start_interval_ns;
     h->retries = in->retries;
-    return history_add(d,
-                       arena_printf(a,
-                                    "HEALTHCHECK {Test:[%s] Interval:%s Timeout:%s StartPeriod:%s "
-                                    "StartInterval:%s Retries:%d}",
-                                    joined(&in->test, a), duration_text(in->interval_ns, a),
-                                    duration_text(in->timeout_ns, a),
-                                    duration_text(in->start_period_ns, a),
-                                    duration_text(in->start_interval_ns, a), in->retries),
-                       false, err);
+    return history_add(
+        d,
+        arena_printf(a, "HEALTHCHECK &{%s \"%s\" \"%s\" \"%s\" \"%s\" %s}",
+                     quoted_list(&in->test, a), duration_text(in->interval_ns, a),
+                     duration_text(in->timeout_ns, a), duration_text(in->start_period_ns, a),
+                     duration_text(in->start_interval_ns, a), rune_text(in->retries, a)),
+        false, err);
 }

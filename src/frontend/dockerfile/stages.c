@@ -258,13 +258,10 @@ static int check_cycles(struct converter *c, struct err *err)
 static int find_target(struct converter *c, struct err *err)
 {
     const char *name = c->o->target;
-    uint64_t index;
     c->target = c->stages.items[c->df->n_stages - 1];
     if (!name || !name[0])
         return 0;
-    struct build_stage *s = find_named(c, name);
-    if (!s && unsigned_parse(name, 10, INT32_MAX, &index) && index < c->df->n_stages)
-        s = c->stages.items[index];
+    struct build_stage *s = find_named(c, name); /* a number is no index here */
     if (s) {
         c->target = s;
         return 0;
