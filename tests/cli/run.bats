@@ -74,7 +74,7 @@ DOCKERFILE
     [ "$(cat volume/file)" = inside ]
     run kiln run -v "$PWD/volume:/data:ro" base touch /data/other
     [ "$status" = 1 ]
-    run kiln run -v /nowhere:/data base true
+    run kiln run -v "$PWD/nowhere:/data" base true
     [ "$status" = 1 ]
     [[ "$output" == *"/nowhere"* ]]
 }
