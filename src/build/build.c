@@ -22,6 +22,7 @@ struct part {
     struct dockerfile_result converted;
     struct result **results; /* owned, references: as the graph's; NULL until solved */
     struct said said;
+    struct eager *eager; /* owned; sends layers while the image is put together */
 };
 
 struct run {
@@ -51,6 +52,7 @@ static void run_clear(struct run *r)
     recipe_clear(&r->recipe);
     contexts_close(&r->contexts);
     vec_each (&r->parts, part) {
+        eager_free(part->eager); /* it knows the graph */
         for (size_t i = 0; part->results && i < part->converted.graph->n_results; i++)
             result_unref(part->results[i]);
         free(part->results);
@@ -218,10 +220,8 @@ static int solve_part(void *arg, struct err *err)
         return -1;
     o.seal = seal_options_inside(&q->exports.items[0]);
     AUTO(ops_free) struct ops *ops = ops_new(&o);
-    AUTO(eager_free)
-    struct eager *eager =
-        eager_new(&r->host, q->exports.items, q->exports.n, part->converted.graph);
-    struct told told = { .eager = eager, .explain = r->explain };
+    part->eager = eager_new(&r->host, q->exports.items, q->exports.n, part->converted.graph);
+    struct told told = { .eager = part->eager, .explain = r->explain };
     struct solve_options solving = { .ops = ops_table(ops),
                                      .cache = cache_ops(e->cache),
                                      .pool = e->steps,
@@ -243,7 +243,7 @@ static int solve_part(void *arg, struct err *err)
     if (explain_part(r, part, status ? &unused : err))
         status = -1;
     if (status == 0)
-        eager_wait(eager);
+        eager_wait(part->eager);
     else if (err->kind != ERR_CANCELED)
         excerpt_of_vertex(r, failed);
     return status;
