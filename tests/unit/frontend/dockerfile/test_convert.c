@@ -133,6 +133,7 @@ TEST("history tells arguments with their values of the moment")
         { "VOLUME [\"/a\", \"/b\"]", "", "VOLUME [/a /b]" },
         { "STOPSIGNAL RTMIN+3", "", "STOPSIGNAL RTMIN+3" },
         { "STOPSIGNAL 9", "", "STOPSIGNAL 9" },
+        { "EXPOSE [::1]:90-95:80 1.2.3.4::81", "", "EXPOSE [81/tcp 80/tcp]" },
         { "EXPOSE 8000-8002/UDP", "", "EXPOSE [8000/udp 8001/udp 8002/udp]" },
         { "ARG P=\"80 81\"\nEXPOSE $P/tcp", "", "EXPOSE [80/tcp 81/tcp]" },
         { "HEALTHCHECK --interval=1h1m1s --timeout=1500us --start-period=100ms "
@@ -295,6 +296,30 @@ TEST("owners are numbers or names, of a user, a group or both")
         const struct owner *o = &v.result.graph->results[0].vertex->file.actions[0].owner;
         EXPECT(o->is_set && o->user.kind == rows[i].user && o->group.kind == rows[i].group);
     }
+}
+
+TEST("BuildKit's build arguments do their work and are seen in no step and no history")
+{
+    static const char args[] = "build-arg:BUILDKIT_SANDBOX_HOSTNAME=box\n"
+                               "build-arg:BUILDKIT_CACHE_MOUNT_NS=ns\n"
+                               "build-arg:BUILDKIT_BUILD_NAME=name\n"
+                               "build-arg:BUILDKIT_INLINE_CACHE=1\n"
+                               "build-arg:BUILDKIT_MULTI_PLATFORM=1\n"
+                               "build-arg:BUILDKIT_CONTEXT_KEEP_GIT_DIR=1\n"
+                               "build-arg:BUILDKIT_SBOM_SCAN_STAGE=1\n"
+                               "build-arg:BUILDKIT_DOCKERFILE_CHECK=skip=all\n"
+                               "build-arg:BUILDKIT_SYNTAX=docker/dockerfile:1\n";
+    AUTO_VALUE(conversion_clear) struct conversion v;
+    conversion_run(&v, SPAN("# syntax=x/y\nFROM scratch\nRUN --mount=type=cache,target=/c x\n"),
+                   args);
+    REQUIRE_OK(v.has_failed, &v.err);
+    const struct op_exec *op = &v.result.graph->results[0].vertex->exec;
+    EXPECT_STR(op->hostname, "box");
+    EXPECT_STR(op->mounts[1].id, "ns//c");
+    for (size_t i = 0; i < op->env.n; i++)
+        EXPECT(!strstr(op->env.items[i], "BUILDKIT"));
+    EXPECT_STR(v.result.config.history.items[0].created_by, "RUN /bin/sh -c x # buildkit");
+    EXPECT_INT(v.result.config.env.n, 1); /* PATH */
 }
 
 /* What the context's vertex must bring. */
