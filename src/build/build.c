@@ -149,7 +149,7 @@ static int convert(struct run *r, struct part *part, struct err *err)
     if (given_options(&asked, arena, &o, err))
         return -1;
     o.target_platform = part->platform;
-    o.is_multi_platform = r->parts.n > 1;
+    o.is_multi_platform = r->parts.n > 1 || r->host.makes_index;
     int status = dockerfile_convert(buf_span(&r->recipe.text), &o, &host, &part->converted, err);
     keep_warnings(r, &part->converted);
     if (status)
@@ -312,7 +312,7 @@ static int prepare(struct run *r, struct err *err)
                                     .cancel = r->cancel };
     if (!e->sandbox)
         return err_set(err, ERR_INVALID, "build: this engine was opened without a sandbox");
-    if (clock_init(&r->host.clock, NULL, err))
+    if (clock_init(&r->host.clock, NULL, err) || given_index(r->request, &r->host.makes_index, err))
         return -1;
     return read_platforms(r, err);
 }

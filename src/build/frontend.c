@@ -165,7 +165,12 @@ static int read_context_file(void *arg, const char *context, const char *path, s
         return 0;
     }
     *is_there = true;
-    return fs_read_fd(file, out, err) ? err_wrap(err, "read %s/%s", folder, path) : 0;
+    /* BuildKit's name for it, whichever ignore file it is. */
+    static const char shown[] = "[internal] load .dockerignore";
+    progress_task_start(a->progress, path, shown);
+    int status = fs_read_fd(file, out, err) ? err_wrap(err, "read %s/%s", folder, path) : 0;
+    progress_task_end(a->progress, path, status, err);
+    return status;
 }
 
 struct frontend_host frontend_host_of(struct asked *a)

@@ -177,6 +177,23 @@ int given_ops(const struct asked *a, struct arena *arena, struct ops_options *ou
     return given_grants(q, e->is_root, arena, &out->grants, err);
 }
 
+int given_index(const struct build_request *q, bool *out, struct err *err)
+{
+    static const char *const words[] = { "0", "f", "F", "FALSE", "false", "False",
+                                         "1", "t", "T", "TRUE",  "true",  "True" };
+    const char *text = map_find_str(&q->build_args, "BUILDKIT_MULTI_PLATFORM");
+    *out = false;
+    for (size_t i = 0; text && i < 12; i++) {
+        if (strcmp(text, words[i]) != 0)
+            continue;
+        *out = i >= 6;
+        text = NULL;
+    }
+    if (!text)
+        return 0;
+    return err_set(err, ERR_INVALID, "BUILDKIT_MULTI_PLATFORM=%s: true or false is expected", text);
+}
+
 int given_options(const struct asked *a, struct arena *arena, struct dockerfile_options *out,
                   struct err *err)
 {

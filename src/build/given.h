@@ -19,6 +19,9 @@ NODISCARD int given_ops(const struct asked *a, struct arena *arena, struct ops_o
  * rest is the arena's.  Fails: INVALID. */
 NODISCARD int given_options(const struct asked *a, struct arena *arena,
                             struct dockerfile_options *out, struct err *err);
+/* Build argument BUILDKIT_MULTI_PLATFORM: whether one platform is named and exported as several
+ * are.  Fails: INVALID. */
+NODISCARD int given_index(const struct build_request *q, bool *out, struct err *err);
 /* The request's entitlements and --network.  Fails: INVALID; DENIED when this place cannot grant
  * one. */
 NODISCARD int given_grants(const struct build_request *q, bool is_root, struct arena *a,

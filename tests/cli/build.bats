@@ -177,3 +177,19 @@ DOCKERFILE
     need skopeo
     [ "$(skopeo inspect --tls-verify=false "docker://$registry/team/app:1" | jq -r .Digest)" = "$digest" ]
 }
+
+@test "BUILDKIT_MULTI_PLATFORM: an index of one; BUILDKIT_SANDBOX_HOSTNAME: what a step is called" {
+    need jq
+    base
+    mkdir ctx
+    printf 'FROM base\nRUN hostname > /name\nCMD ["cat", "/name"]\n' >ctx/Dockerfile
+    kiln build -q -t app --build-arg BUILDKIT_SANDBOX_HOSTNAME=box ctx
+    [ "$(kiln run app)" = box ]
+    run --separate-stderr kiln build --build-arg BUILDKIT_MULTI_PLATFORM=1 -o type=oci,tar=false,dest=out ctx
+    [ "$status" = 0 ]
+    [[ "$stderr" == *"[linux/"*" 2/2] RUN hostname"* ]]
+    [ "$(jq -r '.manifests[0].mediaType' out/index.json)" = application/vnd.oci.image.index.v1+json ]
+    run kiln build --build-arg BUILDKIT_MULTI_PLATFORM=perhaps ctx
+    [ "$status" = 1 ]
+    [[ "$output" == *"error: BUILDKIT_MULTI_PLATFORM=perhaps: true or false is expected"* ]]
+}

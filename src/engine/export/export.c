@@ -35,19 +35,20 @@ struct export_host export_host_of(const struct export_host *h, const struct expo
 }
 
 /* What has to be right before anything is made. */
-static int check_images(const struct export_spec *s, const struct export_image *images, size_t n,
-                        struct err *err)
+static int check_images(const struct export_host *h, const struct export_spec *s,
+                        const struct export_image *images, size_t n, struct err *err)
 {
+    bool is_several = n > 1 || h->makes_index;
     AUTO_FREE struct platform *platforms = xcalloc(n, sizeof *platforms);
     bool is_said = attest_is_asked(images, n);
-    if (s->type == EXPORT_DOCKER && (n > 1 || (is_said && s->dest))) {
+    if (s->type == EXPORT_DOCKER && (is_several || (is_said && s->dest))) {
         err_set(err, ERR_INVALID,
                 "docker exporter does not currently support exporting manifest lists");
-        return n > 1 ? -1 : err_hint(err, "attestations need an index: take type=oci");
+        return is_several ? -1 : err_hint(err, "attestations need an index: take type=oci");
     }
     for (size_t i = 0; i < n; i++)
         platforms[i] = images[i].config->platform;
-    return annotations_check(&s->annotations, platforms, n, n > 1 || is_said, err);
+    return annotations_check(&s->annotations, platforms, n, is_several || is_said, err);
 }
 
 static int make_all(const struct export_host *h, const struct export_spec *s,
@@ -58,7 +59,7 @@ static int make_all(const struct export_host *h, const struct export_spec *s,
         if (image_make(h, s, &images[i], &made->items[i], err) ||
             attest_make(h, s, &images[i], &made->items[i], err))
             return -1;
-    if (made->n == 1 && !attest_is_asked(images, made->n))
+    if (made->n == 1 && !h->makes_index && !attest_is_asked(images, made->n))
         descriptor_copy(target, &made->items[0].manifest);
     else if (index_make(h, s, made->items, made->n, target, err))
         return -1;
@@ -145,7 +146,7 @@ static int export_as_image(const struct export_host *h, const struct export_spec
                            struct err *err)
 {
     AUTO_VALUE(made_images_clear) struct made_images made = { xcalloc(n, sizeof *made.items), n };
-    if (check_images(s, images, n, err))
+    if (check_images(h, s, images, n, err))
         return -1;
     if (make_all(h, s, images, &made, &out->target, err))
         return -1;

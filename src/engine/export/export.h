@@ -70,6 +70,7 @@ struct export_host {
     struct pool *transfers; /* of waiting for the network */
     struct clock clock;
     bool has_epoch;
+    bool makes_index;             /* also of one image without attestations */
     const struct str_list *names; /* of outputs that name none themselves; may be NULL */
     const struct progress *progress;
     const struct cancel *cancel;
@@ -112,8 +113,8 @@ NODISCARD int export_seal(const struct export_host *h, const struct export_spec 
                           struct snapshot *snapshot, struct err *err);
 NODISCARD int export_push_layer(const struct export_host *h, const struct export_spec *s,
                                 struct snapshot *snapshot, struct err *err);
-/* images[0..n-1]: n > 1 and attestations make an index.  Fails: INVALID (docker archive of
- * several), what registry and disk may. */
+/* images[0..n-1]: n > 1, attestations and host.makes_index make an index.  Fails: INVALID (docker
+ * archive of several), what registry and disk may. */
 NODISCARD int export_images(const struct export_host *h, const struct export_spec *s,
                             const struct export_image *images, size_t n, struct export_result *out,
                             struct err *err);

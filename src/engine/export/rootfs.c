@@ -442,7 +442,7 @@ int rootfs_write(const struct export_host *h, const struct export_spec *s,
 {
     AUTO_FREE struct platform_text *names = xcalloc(n, sizeof *names);
     struct sources from = { .images = images, .names = names, .n = n };
-    from.is_split = s->splits_platforms < 0 ? n > 1 : s->splits_platforms;
+    from.is_split = s->splits_platforms < 0 ? n > 1 || h->makes_index : s->splits_platforms;
     for (size_t i = 0; i < n; i++)
         names[i] = platform_text(&images[i].config->platform);
     AUTO_VALUE(out_clear)
