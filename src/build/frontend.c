@@ -10,6 +10,7 @@
 #include "base/sys/fs.h"
 #include "build/context.h"
 #include "build/internal.h"
+#include "engine/source/layout_source.h"
 #include "frontend/dockerfile/remote_url.h"
 
 /* ---- the Dockerfile itself ---- */
@@ -132,6 +133,26 @@ static int resolve_image(void *arg, const struct reference *ref, const struct pl
     return 0;
 }
 
+static int resolve_layout(void *arg, const struct image_in_layout *layout, const struct platform *p,
+                          struct image_meta *out, struct err *err)
+{
+    struct asked *a = arg;
+    const struct image *image = NULL;
+    struct descriptor found;
+    out->digest = layout->digest;
+    if (!digest_is_set(&layout->digest)) {
+        if (layout_find(layout->path, layout->tag[0] ? layout->tag : NULL, &found, err))
+            return -1;
+        out->digest = found.digest;
+        descriptor_clear(&found);
+    }
+    if (image_source_get_layout(a->engine->images, layout->path, &out->digest, p, a->cancel, &image,
+                                err))
+        return -1;
+    image_config_copy(&out->config, &image->config);
+    return 0;
+}
+
 /* The folder that the front end means; NULL for a context that is none. */
 static const char *folder_of_context(const struct asked *a, const char *context)
 {
@@ -177,6 +198,7 @@ struct frontend_host frontend_host_of(struct asked *a)
 {
     return (struct frontend_host){ .arg = a,
                                    .resolve_image = resolve_image,
+                                   .resolve_layout = resolve_layout,
                                    .read_context_file = read_context_file,
                                    .time_of = contexts_time_of };
 }

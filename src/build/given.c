@@ -136,6 +136,23 @@ void given_warn(unsigned not_applied, struct build_result *out)
 
 /* ---- operations ---- */
 
+/* Folders of OCI layouts, by the name that the graph calls them: their path. */
+static void list_layouts(const struct asked *a, struct arena *arena, struct ops_options *o)
+{
+    const struct map *contexts = &a->request->named_contexts;
+    struct layout_option *list = arena_alloc(arena, (contexts->n + 1) * sizeof *list);
+    size_t n = 0;
+    map_each (contexts, e) {
+        struct image_in_layout image;
+        struct err ignored = { 0 };
+        if (strncmp(e->value, "oci-layout://", 13) == 0 &&
+            image_in_layout_parse(e->value, arena, &image, &ignored) == 0)
+            list[n++] = (struct layout_option){ .name = image.path, .path = image.path };
+    }
+    o->layouts = list;
+    o->n_layouts = n;
+}
+
 /* Local contexts by the names that the graph calls them. */
 static void list_contexts(const struct asked *a, struct arena *arena, struct ops_options *o)
 {
@@ -174,6 +191,7 @@ int given_ops(const struct asked *a, struct arena *arena, struct ops_options *ou
                                  .resources = q->resources,
                                  .cdi_folders = getenv("KILN_CDI_FOLDERS") };
     list_contexts(a, arena, out);
+    list_layouts(a, arena, out);
     return given_grants(q, e->is_root, arena, &out->grants, err);
 }
 

@@ -94,6 +94,45 @@ static int resolve_image(struct converter *c, struct build_stage *s, const char 
 
 /* --- named contexts --- */
 
+int image_in_layout_parse(const char *text, struct arena *a, struct image_in_layout *out,
+                          struct err *err)
+{
+    struct span rest = span_skip(span_of(text), strlen("oci-layout://"));
+    ptrdiff_t at = span_rfind(rest, '@');
+    *out = (struct image_in_layout){ .tag = "" };
+    if (at >= 0 && digest_parse(span_skip(rest, (size_t)at + 1), &out->digest, err))
+        return -1;
+    rest = at >= 0 ? span_first(rest, (size_t)at) : rest;
+    ptrdiff_t colon = span_rfind(rest, ':');
+    if (colon > span_rfind(rest, '/')) {
+        struct span tag = span_skip(rest, (size_t)colon + 1);
+        out->tag = arena_strndup(a, tag.ptr, tag.len);
+        rest = span_first(rest, (size_t)colon);
+    }
+    out->path = arena_strndup(a, rest.ptr, rest.len);
+    return rest.len ? 0 : err_set(err, ERR_INVALID, "it names no folder");
+}
+
+static int resolve_layout(struct converter *c, struct build_stage *s, const char *key,
+                          const char *value, struct err *err)
+{
+    AUTO_VALUE(image_meta_clear) struct image_meta meta = { 0 };
+    const struct platform *p = platform_of(c, s);
+    struct image_in_layout image;
+    if (!c->host->resolve_layout)
+        return err_set(err, ERR_UNSUPPORTED, "context %s: %s: OCI layouts are not here", key,
+                       value);
+    if (image_in_layout_parse(value, c->arena, &image, err) ||
+        c->host->resolve_layout(c->host->arg, &image, p, &meta, err))
+        return err_wrap(err, "context %s: %s", key, value);
+    s->base_type = BASE_IMAGE;
+    s->image_label = arena_printf(c->arena, "[context %s] %s", key, value);
+    keep_image(c, value, p, &meta);
+    s->image = c->images.items[c->images.n - 1];
+    c->images.items[c->images.n - 1]->layout = image.path;
+    return 0;
+}
+
 /* The value given for `name`, which is a stage's or an image's; *key is what it was found by. */
 const char *named_context_find(const struct converter *c, const struct platform *p,
                                const char *name, const char **key)
@@ -140,15 +179,18 @@ static int use_context_value(struct converter *c, struct build_stage *s, const c
         s->image_label = arena_printf(c->arena, "[context %s] %s", key, image);
         return resolve_image(c, s, image, err);
     }
+    if (span_starts(v, "oci-layout://"))
+        return resolve_layout(c, s, key, value, err);
     bool is_local = span_starts(v, "local:");
     if (!is_local && context_type_of(value) == CONTEXT_LOCAL) {
-        bool is_known =
-            span_starts(v, "oci-layout:") || span_starts(v, "input:") || span_starts(v, "target:");
+        bool is_known = span_starts(v, "input:") || span_starts(v, "target:");
         err_set(err, is_known ? ERR_UNSUPPORTED : ERR_INVALID,
                 is_known ? "context %s: %s: contexts of this kind are not supported yet"
                          : "context %s: %s: unsupported context source",
                 key, value);
-        return err_hint(err, "use a folder, docker-image://REFERENCE, or a git or http URL");
+        return err_hint(err,
+                        "use a folder, docker-image://REFERENCE, oci-layout://FOLDER, or a git or "
+                        "http URL");
     }
     s->base_type = BASE_CONTEXT;
     s->context = named_context(c, key, is_local ? value + strlen("local:") : value);
@@ -200,12 +242,28 @@ static bool is_empty_image(const struct image_config *config)
     return config->diff_ids.n == 0;
 }
 
+static int layout_edge(struct converter *c, struct build_stage *s, struct edge *out,
+                       struct err *err)
+{
+    const struct resolved_image *image = s->image;
+    const struct pair store = { ATTR_LAYOUT_STORE, image->layout };
+    const struct vertex_about about = { .platform = &image->platform, .name = s->image_label };
+    const struct op_source op = {
+        .identifier =
+            arena_printf(c->arena, "oci-layout://context@%s", digest_text(&image->meta.digest).s),
+        .attrs = { &store, 1 },
+    };
+    return graph_add_source(c->builder, &op, &about, out, err);
+}
+
 static int image_edge(struct converter *c, struct build_stage *s, struct edge *out, struct err *err)
 {
     const struct resolved_image *image = s->image;
     AUTO_VALUE(reference_clear) struct reference ref = { 0 };
     if (is_empty_image(&image->meta.config))
         return 0;
+    if (image->layout)
+        return layout_edge(c, s, out, err);
     if (reference_parse(span_of(image->name), &ref, err))
         return -1;
     if (digest_is_set(&image->meta.digest))
@@ -267,6 +325,26 @@ static void begin_on_stage(struct build_stage *s)
     st->is_guess = base->is_guess;
 }
 
+/* A folder of the caller's is read where it lies; what steps change, and images, is a copy. */
+static int copy_folder(struct converter *c, struct build_stage *s, struct edge *root,
+                       struct err *err)
+{
+    const struct op_action copy = {
+        .type = ACTION_COPY,
+        .from = *root,
+        .src = "/",
+        .path = "/",
+        .mode = MODE_KEEP,
+        .timestamp_ns = TIMESTAMP_NONE,
+        .copies_dir_contents = true,
+    };
+    const struct vertex_about about = {
+        .name = arena_printf(c->arena, "[context %s] copy", s->context->name),
+    };
+    map_set(&s->context->paths, "/", NULL);
+    return graph_add_file(c->builder, (struct edge){ 0 }, &copy, 1, &about, root, err);
+}
+
 static int begin_on_root(struct converter *c, struct build_stage *s, struct err *err)
 {
     struct stage_state *st = &s->state;
@@ -281,7 +359,11 @@ static int begin_on_root(struct converter *c, struct build_stage *s, struct err 
     if (s->base_type == BASE_SCRATCH && !s->is_replaced)
         st->platform = c->target_platform;
     empty_config(&st->config, &st->platform);
-    return s->base_type == BASE_CONTEXT ? context_edge(c, s->context, &st->root, err) : 0;
+    if (s->base_type != BASE_CONTEXT)
+        return 0;
+    if (context_edge(c, s->context, &st->root, err))
+        return -1;
+    return s->parsed && s->context->type == CONTEXT_LOCAL ? copy_folder(c, s, &st->root, err) : 0;
 }
 
 /* The environment, folder and user that the config names. */

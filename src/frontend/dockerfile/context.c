@@ -159,6 +159,7 @@ static int git_edge(struct converter *c, struct context *x, struct edge *out, st
     struct git_ref g;
     if (git_ref_parse(x->source, c->arena, &g, err) || keep_git_dir(c, x, &g, err))
         return -1;
+    epoch_set_mtime(c, &g);
     const struct op_source op = git_source(&g, c->arena);
     const struct vertex_about about = {
         .name = arena_printf(c->arena, "[internal] load git source %s", x->source),

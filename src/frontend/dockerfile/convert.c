@@ -150,13 +150,13 @@ static void keep_base_images(struct converter *c)
 {
     struct arena *a = c->result->arena;
     struct base_image *images = arena_alloc(a, (c->images.n + 1) * sizeof *images);
-    for (size_t i = 0; i < c->images.n; i++) {
-        const struct resolved_image *image = c->images.items[i];
-        images[i] = (struct base_image){ arena_strdup(a, image->name), image->platform,
-                                         image->meta.digest };
-    }
+    size_t n = 0;
+    vec_each (&c->images, image)
+        if (!(*image)->layout)
+            images[n++] = (struct base_image){ arena_strdup(a, (*image)->name), (*image)->platform,
+                                               (*image)->meta.digest };
     c->result->base_images = images;
-    c->result->n_base_images = c->images.n;
+    c->result->n_base_images = n;
 }
 
 /* An explicit target platform is what the image says it is for. */
@@ -295,6 +295,7 @@ int dockerfile_context_graph(const struct dockerfile_options *o, const struct fr
                            .builder = graph_builder_new() };
     struct edge edge = { 0 };
     context_main_set(&c);
+    epoch_prepare(&c);
     return context_edge(&c, &c.main, &edge, err) ||
                    graph_builder_finish(c.builder, &edge, 1, out, err)
                ? -1

@@ -29,6 +29,14 @@ void image_meta_clear(struct image_meta *m);
 
 enum image_resolve { IMAGE_RESOLVE_DEFAULT, IMAGE_RESOLVE_PULL, IMAGE_RESOLVE_LOCAL };
 
+/* oci-layout://PATH[:TAG][@DIGEST] */
+struct image_in_layout {
+    const char *path, *tag;
+    struct digest digest; /* not set: none was given */
+};
+NODISCARD int image_in_layout_parse(const char *text, struct arena *a, struct image_in_layout *out,
+                                    struct err *err);
+
 /* What a front end asks of its caller.  All return 0, or -1 with err set. */
 struct frontend_host {
     void *arg;
@@ -36,6 +44,10 @@ struct frontend_host {
      * platform) that a stage in use needs. */
     int (*resolve_image)(void *arg, const struct reference *ref, const struct platform *p,
                          enum image_resolve mode, struct image_meta *out, struct err *err);
+    /* The same of an image in an OCI layout: what its index calls `tag` ("": the only one), or,
+     * when it is set, `digest`. */
+    int (*resolve_layout)(void *arg, const struct image_in_layout *image, const struct platform *p,
+                          struct image_meta *out, struct err *err);
     /* Appends the file at `path` of a local context to `out`; *is_there false when it is absent.
      * `context` is the main context's name, a named one's SOURCE, or "dockerfile": the folder that
      * options.filename is relative to (its own ignore file may stand beside it). */
@@ -55,7 +67,8 @@ struct dockerfile_options {
     struct platform build_platform;  /* not set: this machine's */
     struct platform target_platform; /* not set: the build platform */
     bool is_multi_platform;          /* names of steps tell the platform */
-    /* NAME or NAME::PLATFORM to "docker-image://REF", "local:SOURCE", "scratch", a git or http URL:
+    /* NAME or NAME::PLATFORM to "docker-image://REF", "oci-layout://PATH[:TAG][@DIGEST]",
+     * "local:SOURCE", "scratch", a git or http URL:
      * takes the place of a stage or image of that name.  "local:SOURCE" is read as local://SOURCE
      * and SOURCE is the name that read_context_file() gets. */
     const struct map *named_contexts;

@@ -45,7 +45,8 @@ struct context {
 
 /* An image that was resolved. */
 struct resolved_image {
-    const char *name; /* complete */
+    const char *name;   /* complete */
+    const char *layout; /* the folder of an OCI layout that it is in; NULL: a registry's */
     struct platform platform;
     struct image_meta meta; /* owned */
 };
@@ -243,6 +244,11 @@ const char *named_context_find(const struct converter *c, const struct platform 
 
 /* Reads SOURCE_DATE_EPOCH; asks the host for the time of what it names. */
 NODISCARD int epoch_set(struct converter *c, struct err *err);
+/* Finds out whether it will name a source: sets takes_commit_times. */
+void epoch_prepare(struct converter *c);
+/* Where it does, files from git get their commit's time, so that there is one. */
+struct git_ref;
+void epoch_set_mtime(const struct converter *c, struct git_ref *g);
 
 /* dispatch.c */
 

@@ -146,6 +146,7 @@ static int add_git(struct copying *w, const char *source, struct err *err)
                        quoted(d->arena, w->checksum), quoted(d->arena, g.checksum));
     g.checksum = g.checksum[0] ? g.checksum : w->checksum;
     g.keep_git_dir = g.keep_git_dir == FLAG_UNSET ? in->keep_git_dir : g.keep_git_dir;
+    epoch_set_mtime(d->c, &g);
     struct source_range range;
     const struct vertex_about about = step_about(d, w->name, &range);
     const struct op_source op = git_source(&g, d->arena);

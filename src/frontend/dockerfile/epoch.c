@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "frontend/dockerfile/convert_internal.h"
+#include "frontend/dockerfile/remote_url.h"
 
 #define VARIABLE "SOURCE_DATE_EPOCH"
 static const uint64_t last_second = 253402300799; /* of the year 9999 */
@@ -105,7 +106,6 @@ static int of_stage(struct converter *c, struct build_stage *s, const char *text
 static int of_name(struct converter *c, const char *text, struct err *err)
 {
     const char *key = NULL;
-    c->takes_commit_times = true;
     c->builder = graph_builder_new();
     if (strcmp(text, "context") == 0)
         return of_context(c, &c->main, err);
@@ -116,14 +116,33 @@ static int of_name(struct converter *c, const char *text, struct err *err)
     return s ? of_stage(c, s, text, err) : invalid(c, text, "", err);
 }
 
-int epoch_set(struct converter *c, struct err *err)
+static const char *given_text(const struct converter *c)
 {
     const char *text = c->o->source_date_epoch ? c->o->source_date_epoch : build_arg(c, VARIABLE);
-    text = text ? text : env_find(&c->globals, VARIABLE);
+    return text ? text : env_find(&c->globals, VARIABLE);
+}
+
+void epoch_prepare(struct converter *c)
+{
+    const char *text = given_text(c);
+    uint64_t seconds;
+    c->takes_commit_times = text && text[0] && !unsigned_parse(text, 10, last_second, &seconds);
+}
+
+void epoch_set_mtime(const struct converter *c, struct git_ref *g)
+{
+    if (c->takes_commit_times && !g->mtime[0])
+        g->mtime = "commit";
+}
+
+int epoch_set(struct converter *c, struct err *err)
+{
+    const char *text = given_text(c);
     uint64_t seconds;
     c->created = c->o->created;
     if (!text || !text[0])
         return 0;
+    epoch_prepare(c);
     if (!unsigned_parse(text, 10, last_second, &seconds))
         return of_name(c, text, err);
     keep(c, (int64_t)seconds);

@@ -234,7 +234,7 @@ __attribute__((unused)) static void conversion_run(struct conversion *v, struct 
                                                    const char *options)
 {
     conversion_setup(v, options);
-    const struct frontend_host host = { v, host_resolve, host_read, host_time };
+    const struct frontend_host host = { v, host_resolve, NULL, host_read, host_time };
     v->has_failed = dockerfile_convert(text, &v->options, &host, &v->result, &v->err) != 0;
 }
 

@@ -13,7 +13,7 @@ static char *check_text(const char *text, const char *options)
     struct buf out;
     buf_init(&out, MIB);
     conversion_setup(&v, options);
-    const struct frontend_host host = { &v, host_resolve, host_read, host_time };
+    const struct frontend_host host = { &v, host_resolve, NULL, host_read, host_time };
     dockerfile_check(span_of(text), &v.options, &host, &r);
     for (size_t i = 0; i < r.warnings.n; i++) {
         const struct dockerfile_warning *w = &r.warnings.items[i];
@@ -284,7 +284,7 @@ TEST("a report as JSON and as text")
     AUTO_VALUE(buf_clear) struct buf out;
     conversion_setup(&v, "");
     buf_init(&out, MIB);
-    const struct frontend_host host = { &v, host_resolve, host_read, host_time };
+    const struct frontend_host host = { &v, host_resolve, NULL, host_read, host_time };
     dockerfile_check(span_of(text), &v.options, &host, &r);
     AUTO(json_free) struct json *o = dockerfile_report_json(&r, span_of(text), "Dockerfile");
     json_print(o, &out);

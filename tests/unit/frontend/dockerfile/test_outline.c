@@ -12,7 +12,7 @@ static char *outline_text(const char *text, const char *options, bool is_json)
     struct err err = { 0 };
     buf_init(&out, MIB);
     conversion_setup(&v, options);
-    const struct frontend_host host = { &v, host_resolve, host_read, host_time };
+    const struct frontend_host host = { &v, host_resolve, NULL, host_read, host_time };
     if (dockerfile_outline_read(span_of(text), &v.options, &host, &outline, &err)) {
         buf_printf(&out, "%d: %s\n", outline.where.first, err.text);
         return buf_take(&out);
