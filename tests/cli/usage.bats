@@ -36,7 +36,7 @@ hint: did you mean --no-cache?" ]
         [ "$status" = 2 ]
         [ "${lines[0]}" = "error: $want" ]
     done <<'ROWS'
-build|kiln build: needs PATH|-
+build|kiln build: needs PATH|URL|-
 build a b|kiln build: b is one argument too many
 build -t|--tag: needs a value: NAME
 build -t x/UPPER .|--tag x/UPPER: image reference "x/UPPER": a repository is lower case
