@@ -35,7 +35,7 @@ serve() {
         [ ! -s server.ports ] || break
         sleep 0.02
     done
-    read -r http_port git_port <server.ports
+    read -r http_port git_port _ <server.ports
     server=http://127.0.0.1:$http_port git=git://127.0.0.1:$git_port
 }
 
