@@ -174,11 +174,17 @@ static int hold_bind(struct ops *ops, const struct op_run *run, struct held *h, 
     return select_part(h, tree_fd(h->opened.tree), selector, err);
 }
 
-static char *cache_path(const char *id, int copy)
+char *cache_mount_folder(const char *id)
 {
     struct digest d = digest_of(span_of(id));
     AUTO_FREE char *hex = xstrndup(digest_hex(&d).s, 32);
-    return copy ? xasprintf("cache/%s-%d", hex, copy) : xasprintf("cache/%s", hex);
+    return xasprintf("cache/%s", hex);
+}
+
+static char *cache_path(const char *id, int copy)
+{
+    AUTO_FREE char *first = cache_mount_folder(id);
+    return copy ? xasprintf("%s-%d", first, copy) : STEAL(first);
 }
 
 /* The part of the mount's input that is selected goes into the new folder `to`, with its own owner
@@ -214,16 +220,18 @@ static int seed_from(struct ops *ops, const struct op_run *run, const struct hel
                             : 0;
 }
 
-/* A new cache begins with what the mount's input holds. */
+/* A new cache begins with what the mount's input holds, and what others kept of it. */
 static int seed_cache(struct ops *ops, const struct op_run *run, struct held *h, const char *path,
                       struct err *err)
 {
+    const struct cache_mount_source *kept = ops->o.cache_mounts;
     int store = store_fd(ops->o.store);
     AUTO_FREE char *making = xasprintf("%s.new-%ld-%p", path, (long)getpid(), (void *)h);
     AUTO_FD int to = -1;
     if (fs_remove_tree(store, making, err) || fs_make_dirs(store, making, 0755, err) ||
         fs_open(store, making, O_RDONLY | O_DIRECTORY, 0, &to, err) ||
-        (h->mount->input >= 0 && seed_from(ops, run, h, to, err)))
+        (h->mount->input >= 0 && seed_from(ops, run, h, to, err)) ||
+        (kept && kept->restore(kept->arg, h->mount->id, to, err)))
         return -1;
     /* Never over one that another step may have mounted already, empty as it may be. */
     if (renameat2(store, making, store, path, RENAME_NOREPLACE) == 0)

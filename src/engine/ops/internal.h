@@ -18,7 +18,6 @@ struct ops_result {
     struct tree *tree;           /* owned; NULL for a snapshot */
     struct pattern_list *ignore; /* owned; of the tree */
 };
-struct result *result_of_snapshot(struct snapshot *s); /* takes the reference; NULL gives NULL */
 /* Takes both. */
 struct result *result_of_tree(struct tree *tree, struct pattern_list *ignore);
 

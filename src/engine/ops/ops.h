@@ -45,6 +45,15 @@ struct ops_grants {
     size_t n_devices;
 };
 
+/* The contents of cache mounts that are not here yet. */
+struct cache_mount_source {
+    void *arg;
+    /* Fills the folder with what was kept under the id; nothing is no error. */
+    int (*restore)(void *arg, const char *id, int folder_fd, struct err *err);
+};
+/* Where the store keeps a cache mount (locked by NAME.lock).  Owned by the caller. */
+char *cache_mount_folder(const char *id);
+
 struct ops_options {
     struct store *store;
     struct snapshots *snapshots;
@@ -69,6 +78,7 @@ struct ops_options {
     struct seal_options seal;        /* of layers that merge and diff make blobs of */
     const char *resolv_conf;         /* text; NULL: the host's */
     const struct progress *progress; /* of what is fetched before a vertex runs; may be NULL */
+    const struct cache_mount_source *cache_mounts; /* NULL: new ones are empty */
 };
 struct ops; /* all of options is borrowed */
 struct ops *ops_new(const struct ops_options *o);
@@ -83,6 +93,7 @@ unsigned ops_not_applied(const struct ops *ops);
 NODISCARD int result_snapshot(const struct result *r, struct snapshot **out, struct err *err);
 /* The files of a context inside a result (borrowed); NULL for a snapshot. */
 struct tree *result_tree(const struct result *r);
+struct result *result_of_snapshot(struct snapshot *s); /* takes the reference; NULL gives NULL */
 /* For the cache (engine/cache): a result as text and back.  result_save gives NULL where it must
  * not be remembered (a tree).  result_load: *out NULL when the snapshot is gone. */
 char *result_save(const struct result *r);
