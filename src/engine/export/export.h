@@ -95,6 +95,7 @@ struct export_image {
      * lead to; a folder or tar gets files. */
     const struct attestation *attestations;
     size_t n_attestations;
+    const char *inlined_cache; /* base64: what its config carries for other builds; NULL: nothing */
 };
 
 struct export_result {
@@ -113,6 +114,11 @@ NODISCARD int export_seal(const struct export_host *h, const struct export_spec 
                           struct snapshot *snapshot, struct err *err);
 NODISCARD int export_push_layer(const struct export_host *h, const struct export_spec *s,
                                 struct snapshot *snapshot, struct err *err);
+/* One sealed layer to a repository: nothing when it is there, mounted where the registry has it
+ * elsewhere, else sent, fetched before from where the snapshot has it when it is not here. */
+NODISCARD int export_layer_to(const struct export_host *h, const struct reference *ref,
+                              const struct layer_ref *layer, struct snapshot *snapshot,
+                              struct err *err);
 /* images[0..n-1]: n > 1, attestations and host.makes_index make an index.  Fails: INVALID (docker
  * archive of several), what registry and disk may. */
 NODISCARD int export_images(const struct export_host *h, const struct export_spec *s,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/codec/json.h"
 #include "base/core/limits.h"
 #include "base/core/mem.h"
 #include "engine/export/internal.h"
@@ -149,6 +150,36 @@ static void set_times(const struct export_host *h, const struct export_image *im
     set_text(&c->created, text);
 }
 
+/* Caches of others may leave out layers in which nothing changed: as in BuildKit, the last entries
+ * are then those without a layer. */
+static void settle_history(struct image_config *c, size_t n_layers)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->history.n; i++)
+        n += !c->history.items[i].is_empty_layer;
+    for (size_t i = c->history.n; i-- > 0 && n > n_layers;) {
+        n -= !c->history.items[i].is_empty_layer;
+        c->history.items[i].is_empty_layer = true;
+    }
+}
+
+/* With the records of the build, and without those that a base image brought. */
+static int print_config(const struct image_config *c, const char *inlined_cache, struct buf *out,
+                        struct err *err)
+{
+    static const char key[] = "moby.buildkit.cache.v0";
+    AUTO(json_free) struct json *o = NULL;
+    image_config_print(c, out);
+    if (!inlined_cache && !json_get(c->raw, key))
+        return 0;
+    if (json_parse(buf_span(out), &o, err))
+        return err_wrap(err, "put the cache into the image's config");
+    json_set_str(o, key, inlined_cache);
+    buf_reset(out);
+    json_print(o, out);
+    return 0;
+}
+
 static int put_config(const struct export_host *h, const struct export_image *image,
                       struct made_image *made, bool is_docker, struct err *err)
 {
@@ -159,9 +190,11 @@ static int put_config(const struct export_host *h, const struct export_image *im
     c.diff_ids.n = 0;
     for (size_t i = 0; i < made->layers.n; i++)
         *vec_push(&c.diff_ids) = made->layers.items[i].ref.diff_id;
+    settle_history(&c, made->layers.n);
     set_times(h, image, made, &c);
     buf_init(&text, SIZE_MAX / 2); /* what it holds was read under ceilings */
-    image_config_print(&c, &text);
+    if (print_config(&c, image->inlined_cache, &text, err))
+        return -1;
     if (text.len > LIMIT_CONFIG) {
         err_set(err, ERR_LIMIT, "the image's config has %zu bytes, more than %zu", text.len,
                 LIMIT_CONFIG);

@@ -60,8 +60,8 @@ static int fetch_missing(const struct sending *s, const struct reference *ref, b
     return 0;
 }
 
-static int push_layer_to(const struct export_host *h, const struct reference *ref,
-                         const struct layer_ref *layer, struct snapshot *snapshot, struct err *err)
+int export_layer_to(const struct export_host *h, const struct reference *ref,
+                    const struct layer_ref *layer, struct snapshot *snapshot, struct err *err)
 {
     const struct descriptor *blob = &layer->blob;
     const char *from = repository_at(snapshot_origin(snapshot), ref->registry);
@@ -102,7 +102,7 @@ int export_push_layer(const struct export_host *h, const struct export_spec *s,
         return -1;
     vec_each (names, name) {
         AUTO_VALUE(reference_clear) struct reference ref = { 0 };
-        if (read_place(h, s, *name, &ref, err) || push_layer_to(h, &ref, &sealed, snapshot, err))
+        if (read_place(h, s, *name, &ref, err) || export_layer_to(h, &ref, &sealed, snapshot, err))
             return -1;
     }
     return 0;

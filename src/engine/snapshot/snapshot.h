@@ -70,6 +70,10 @@ size_t snapshot_depth(const struct snapshot *s); /* layers; 0 for NULL */
  */
 NODISCARD int snapshot_of_layers(struct snapshots *s, const struct layer_ref *layers, size_t n,
                                  const char *origin, struct snapshot **out, struct err *err);
+/* When the layers of `s` were made, the lowest first, in seconds since 1970 (0: not known), as
+ * somebody else says; kept where it is not known here. */
+NODISCARD int snapshot_set_created(struct snapshots *all, struct snapshot *s,
+                                   const int64_t *created_s, struct err *err);
 /* Finds one by its id; counts as a use.  Absent (collected meanwhile): *out NULL. */
 NODISCARD int snapshot_find(struct snapshots *s, const char *id, struct snapshot **out,
                             struct err *err);

@@ -36,6 +36,18 @@ static int keep_time(struct db *db, struct snapshot *made, int64_t created_s, st
     return record_set_created(db, made->id, created_s, err);
 }
 
+int snapshot_set_created(struct snapshots *all, struct snapshot *s, const int64_t *created_s,
+                         struct err *err)
+{
+    struct db *db = store_db(all->options.store);
+    int status = 0;
+    if (db_begin(db, err))
+        return -1;
+    for (struct snapshot *at = s; at && status == 0; at = at->parent)
+        status = keep_time(db, at, created_s[at->depth - 1], err);
+    return db_end(db, status == 0, err) || status ? -1 : 0;
+}
+
 /* Takes `below`. */
 static int put_on(struct snapshots *all, struct snapshot *below, struct snapshot *layer,
                   const struct seal_options *o, struct snapshot **out, struct err *err)

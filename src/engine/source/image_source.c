@@ -16,8 +16,6 @@
 #include "image/store/blob.h"
 #include "image/store/name.h"
 
-#define LAYOUT_ORIGIN "oci-layout:"
-
 struct answer {
     bool is_fetching;
     struct image *image; /* owned; NULL while it is being fetched */
@@ -256,7 +254,7 @@ static int make_image(struct request *q, enum resolve_mode mode, struct image **
     AUTO(image_free) struct image *i = xcalloc(1, sizeof *i);
     if (!q->layout)
         reference_copy(&i->reference, q->ref);
-    i->origin = q->layout ? xasprintf(LAYOUT_ORIGIN "%s", q->layout)
+    i->origin = q->layout ? xasprintf(IMAGE_ORIGIN_LAYOUT "%s", q->layout)
                           : xasprintf("%s/%s", q->ref->registry, q->ref->repository);
     AUTO_VALUE(descriptor_clear) struct descriptor target = { 0 };
     if (find_target(q, mode, &target, err) || image_of_target(q, &target, i, err))
@@ -345,8 +343,8 @@ int image_source_fetch(void *source, const char *origin, const struct descriptor
 {
     struct image_source *s = source;
     AUTO_VALUE(reference_clear) struct reference ref = { 0 };
-    if (strncmp(origin, LAYOUT_ORIGIN, strlen(LAYOUT_ORIGIN)) == 0)
-        return layout_import(s->store, origin + strlen(LAYOUT_ORIGIN), blob, err);
+    if (strncmp(origin, IMAGE_ORIGIN_LAYOUT, strlen(IMAGE_ORIGIN_LAYOUT)) == 0)
+        return layout_import(s->store, origin + strlen(IMAGE_ORIGIN_LAYOUT), blob, err);
     if (reference_parse(span_of(origin), &ref, err))
         return -1;
     return remote_pull_blob(s->remote, &ref, blob, s->store, cancel, err);

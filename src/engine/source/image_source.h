@@ -50,6 +50,8 @@ NODISCARD int image_source_get_layout(struct image_source *s, const char *path,
                                       const struct digest *d, const struct platform *p,
                                       const struct cancel *cancel, const struct image **out,
                                       struct err *err);
-/* Brings a layer into the store; fits snapshots_options.fetch. */
+/* Brings a layer into the store; fits snapshots_options.fetch.  `origin` is "registry/repository",
+ * or IMAGE_ORIGIN_LAYOUT and the absolute path of a folder with blobs/sha256/HEX in it. */
+#define IMAGE_ORIGIN_LAYOUT "oci-layout:"
 NODISCARD int image_source_fetch(void *source, const char *origin, const struct descriptor *blob,
                                  const struct cancel *cancel, struct err *err);
