@@ -8,6 +8,7 @@
 #include "base/codec/text.h"
 #include "base/core/limits.h"
 #include "base/core/mem.h"
+#include "build/caches.h"
 #include "build/context.h"
 #include "build/given.h"
 #include "build/internal.h"
@@ -22,6 +23,7 @@ struct part {
     struct dockerfile_result converted;
     struct result **results; /* owned, references: as the graph's; NULL until solved */
     struct said said;
+    struct caches_part *caches;
     struct eager *eager; /* owned; sends layers while the image is put together */
 };
 
@@ -35,6 +37,7 @@ struct run {
     struct contexts contexts;
     struct recipe recipe;
     struct export_host host;
+    struct caches *caches;
     struct {
         struct part *items;
         size_t n, cap;
@@ -57,11 +60,13 @@ static void run_clear(struct run *r)
             result_unref(part->results[i]);
         free(part->results);
         said_clear(&part->said);
+        caches_part_free(part->caches);
         dockerfile_result_clear(&part->converted);
     }
     vec_clear(&r->parts);
     explain_free(r->explain);
     free(r->place);
+    caches_free(r->caches);
     pthread_mutex_destroy(&r->lock);
 }
 
@@ -219,6 +224,7 @@ static int solve_part(void *arg, struct err *err)
     if (given_ops(&asked, arena, &o, err))
         return -1;
     o.seal = seal_options_inside(&q->exports.items[0]);
+    o.cache_mounts = caches_mounts(r->caches);
     AUTO(ops_free) struct ops *ops = ops_new(&o);
     part->eager = eager_new(&r->host, q->exports.items, q->exports.n, part->converted.graph);
     struct told told = { .eager = part->eager, .explain = r->explain };
@@ -234,6 +240,7 @@ static int solve_part(void *arg, struct err *err)
                                      .on_found = explain_found,
                                      .on_found_arg = r->explain };
     const struct vertex *failed = NULL;
+    part->caches = caches_join(r->caches, part->converted.graph, &solving);
     part->results = xcalloc(part->converted.graph->n_results, sizeof(struct result *));
     int status = solve(part->converted.graph, &solving, part->results, &failed, err);
     pthread_mutex_lock(&r->lock);
@@ -278,6 +285,7 @@ static int list_images(const struct run *r, struct export_image *images, struct 
         images[i] = (struct export_image){ .config = &part->converted.config,
                                            .n_base_history = part->converted.n_base_history };
         if (result_snapshot(part->results[0], &images[i].snapshot, err) ||
+            caches_result(part->caches, images[i].snapshot, &images[i].inlined_cache, err) ||
             attest_part(&a, &part->said, err))
             return -1;
         images[i].attestations = part->said.attestations.items;
@@ -297,6 +305,14 @@ static int export_all(struct run *r, struct err *err)
             return -1;
     }
     return 0;
+}
+
+static int export_caches(struct run *r, struct err *err)
+{
+    AUTO_FREE struct caches_part **parts = xcalloc(r->parts.n, sizeof(struct caches_part *));
+    for (size_t i = 0; i < r->parts.n; i++)
+        parts[i] = r->parts.items[i].caches;
+    return caches_export(r->caches, parts, r->parts.n, err);
 }
 
 static int prepare(struct run *r, struct err *err)
@@ -349,10 +365,14 @@ static int run_all(struct run *r, struct err *err)
         return -1;
     r->place = xasprintf("%s\n%s", r->request->context, r->recipe.name);
     r->explain = explain_new(r->engine->store, r->place);
+    r->caches = caches_start(r->engine, r->request, &r->host, r->out);
     vec_each (&r->parts, part)
         if (convert(r, part, err))
             return -1;
-    return take_epoch(r, err) || solve_parts(r, err) || export_all(r, err) ? -1 : 0;
+    caches_settle(r->caches);
+    return take_epoch(r, err) || solve_parts(r, err) || export_all(r, err) || export_caches(r, err)
+               ? -1
+               : 0;
 }
 
 /* When, and a name for this build: provenance tells them where nothing says that it must not. */

@@ -12,6 +12,7 @@
 #include "engine/explain/explain.h"
 #include "engine/export/export.h"
 #include "engine/ops/ops.h"
+#include "engine/remotecache/spec.h"
 #include "engine/sandbox/sandbox.h"
 #include "image/registry/remote.h"
 
@@ -54,6 +55,7 @@ struct build_request {
     bool explains;                   /* --explain: fills explanations */
     bool is_cache_only;              /* --cache-only: the first step that would run fails */
     bool pulls;                      /* --pull */
+    struct cache_specs cache_from, cache_to;
     struct {
         struct export_spec *items;
         size_t n, cap;

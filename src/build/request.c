@@ -20,6 +20,8 @@ void build_request_clear(struct build_request *q)
     str_list_clear(&q->no_cache_stages);
     str_list_clear(&q->add_hosts);
     str_list_clear(&q->allows);
+    cache_specs_clear(&q->cache_from);
+    cache_specs_clear(&q->cache_to);
     vec_each (&q->exports, spec)
         export_spec_clear(spec);
     vec_clear(&q->exports);

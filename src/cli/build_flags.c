@@ -30,6 +30,10 @@ const struct flag build_flags[] = {
     { "explain", 0, FLAG_SWITCH, AT(explain), NULL,
       "say of each step whether it was cached, and if not, what differs from the last build", NULL,
       COMPLETES_NOTHING },
+    { "cache-from", 0, FLAG_LIST, AT(cache_from), "NAME|type=TYPE,...",
+      "cache to take results from: registry, local", NULL, COMPLETES_IMAGE },
+    { "cache-to", 0, FLAG_LIST, AT(cache_to), "NAME|type=TYPE,...",
+      "where to leave the cache: registry, local, inline", NULL, COMPLETES_IMAGE },
     { "pull", 0, FLAG_SWITCH, AT(pull), NULL, "ask registries for newer base images", NULL,
       COMPLETES_NOTHING },
     { "push", 0, FLAG_SWITCH, AT(push), NULL, "the same as --output type=image,push=true", NULL,
@@ -246,6 +250,17 @@ static int take_place(const struct build_flags *f, const char *context, struct b
                : err_set(err, ERR_INVALID, "build context %s: not a folder", context);
 }
 
+static int take_caches(const struct build_flags *f, struct build_request *q, struct err *err)
+{
+    vec_each (&f->cache_from, text)
+        if (cache_specs_parse(*text, false, &q->cache_from, err))
+            return -1;
+    vec_each (&f->cache_to, text)
+        if (cache_specs_parse(*text, true, &q->cache_to, err))
+            return -1;
+    return 0;
+}
+
 int build_call_make(const struct build_flags *f, const char *context, struct build_call *out,
                     struct err *err)
 {
@@ -271,7 +286,7 @@ int build_call_make(const struct build_flags *f, const char *context, struct bui
         return err_set(err, ERR_INVALID, "--cache-only and --no-cache leave nothing to take");
     if (take_pairs(&f->build_arg, "build-arg", true, &q->build_args, err) ||
         take_pairs(&f->label, "label", false, &q->labels, err) || build_take_outputs(f, q, err) ||
-        build_take_attest(f, &q->attest, err))
+        take_caches(f, q, err) || build_take_attest(f, &q->attest, err))
         return -1;
     vec_each (&f->secret, text)
         if (take_secret(out, *text, err))

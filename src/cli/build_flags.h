@@ -3,8 +3,8 @@
 #include "cli/cli.h"
 
 struct build_flags {
-    struct str_list tag, build_arg, label, no_cache_filter, output, platform, secret, add_host,
-        build_context, annotation, ssh, allow, ulimit, attest;
+    struct str_list cache_from, cache_to, tag, build_arg, label, no_cache_filter, output, platform,
+        secret, add_host, build_context, annotation, ssh, allow, ulimit, attest;
     const char *sbom, *provenance;
     const char *file, *target, *progress, *iidfile, *metadata_file, *network, *call;
     const char *memory, *memory_swap, *cpu_shares, *cpu_period, *cpu_quota, *cpuset_cpus,
