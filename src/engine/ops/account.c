@@ -152,7 +152,7 @@ int account_find(int root_fd, const char *user, struct account *out, struct err 
     char *colon = strchr(name, ':');
     if (colon)
         *colon = '\0';
-    if (find_user_part(root_fd, *name ? name : "0", !colon, out, err)) {
+    if (find_user_part(root_fd, *name ? name : "0", !colon || !colon[1], out, err)) {
         account_clear(out);
         return -1;
     }
