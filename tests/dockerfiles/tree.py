@@ -1,0 +1,44 @@
+"""The tree and the config of a listing (listing.py), without how layers and history came to it.
+
+For builders that cut layers in another way: entries of later layers replace those of earlier ones, what is
+removed is gone.  Folders are left out where the listing shows them only as the way to something else.
+"""
+import re
+
+# A builder's own: what it writes for a shell form, and what means nothing in OCI.
+IGNORED = {"ArgsEscaped", "OnBuild", "Healthcheck", "Shell"}
+ENTRY = re.compile(r"  (?:([dlpcbh-])(?:[0-7]{4} \d+:\d+)? |(removed|opaque) )(.*)")
+
+
+def path_of(kind, rest):
+    """Of the rest of a line, which goes on with content, numbers or a target."""
+    if kind in "lh":
+        return rest.split(" -> ")[0]
+    if kind == "-":
+        return re.split(r' (?="|\d+ bytes [0-9a-f]{16})', rest, maxsplit=1)[0]
+    return rest.rsplit(" ", 1)[0] if kind in "cb" else rest
+
+
+def tree_of(text):
+    lines, entries, gone = [], {}, set()
+    for line in text.splitlines():
+        entry = ENTRY.match(line)
+        if entry and entry[2] == "removed":
+            below = entry[3] + "/"
+            entries = {p: v for p, v in entries.items() if p != entry[3] and not p.startswith(below)}
+            gone.add(entry[3])
+        elif entry and entry[1]:
+            path = path_of(entry[1], entry[3])
+            if entry[1] != "d":
+                entries = {p: v for p, v in entries.items() if not p.startswith(path + "/")}
+            entries[path] = line
+        elif line.startswith(("platform", "author")) or (
+                line.startswith("config ") and line.split()[1] not in IGNORED):
+            lines.append(line)
+    lines += [f"  removed {path}" for path in gone if path not in entries]
+    shown = [line for path, line in entries.items() if not is_way(path, line, entries)]
+    return "\n".join(lines + sorted(shown + [])) + "\n"
+
+
+def is_way(path, line, entries):
+    return line.startswith("  d") and any(other.startswith(path + "/") for other in entries)
