@@ -21,7 +21,10 @@ static const char *layout_path(const struct ops *ops, struct span name)
 static int find_image(struct ops *ops, const struct vertex *v, const struct cancel *cancel,
                       const struct image **out, struct err *err)
 {
-    struct span d = span_of(v->source.identifier + strlen(PREFIX)), name = span_cut(&d, '@');
+    struct span id = span_of(v->source.identifier + strlen(PREFIX));
+    ptrdiff_t at = span_rfind(id, '@'); /* the last one: a folder may have others in its name */
+    struct span name = at < 0 ? id : span_first(id, (size_t)at);
+    struct span d = at < 0 ? SPAN("") : span_skip(id, (size_t)at + 1);
     const char *store = pairs_find(&v->source.attrs, ATTR_LAYOUT_STORE);
     const char *path = store && *store ? layout_path(ops, span_of(store)) : NULL;
     struct platform p = v->platform.is_set ? v->platform : platform_host();

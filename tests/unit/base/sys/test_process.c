@@ -253,6 +253,19 @@ TEST("no descriptor of ours reaches the program, none is left with us, signals a
     EXPECT_INT(count_fds(), before);
 }
 
+TEST("a program that prints nothing for too long is stopped, one that prints is not")
+{
+    struct err err = { 0 };
+    AUTO_VALUE(process_result_clear) struct process_result talks = { 0 }, silent = { 0 };
+    struct process_options o = { .idle_timeout_ms = 400 };
+    EXPECT_OK(run("for i in 1 2 3 4 5 6; do echo $i >&2; sleep 0.1; done; exit 3", o, &talks, &err),
+              &err);
+    EXPECT_INT(talks.exit_status, 3);
+    o.idle_timeout_ms = 50;
+    EXPECT_ERR(run("echo begins; sleep 1000", o, &silent, &err), &err, ERR_TIMEOUT);
+    EXPECT_CONTAINS(err.text, "printed nothing for 50 ms");
+}
+
 static void without_pidfd(void)
 {
     struct err err = { 0 };
