@@ -116,8 +116,9 @@ static void keep_warnings(struct run *r, const struct dockerfile_result *d)
         const struct dockerfile_warning *w = &d->warnings.items[i];
         AUTO_FREE char *text = xasprintf("%s: %s", w->rule, w->text);
         if (!is_told(r->out, text, w->where.first))
-            *vec_push(&r->out->warnings) =
-                (struct build_warning){ .text = STEAL(text), .line = w->where.first };
+            *vec_push(&r->out->warnings) = (struct build_warning){ .text = STEAL(text),
+                                                                   .rule = w->rule,
+                                                                   .line = w->where.first };
     }
     for (size_t i = 0; i < d->n_base_images; i++)
         map_set_str(&r->out->base_images, d->base_images[i].reference,

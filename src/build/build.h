@@ -84,8 +84,9 @@ bool context_is_remote(const char *text);
 NODISCARD int entitlement_check(const char *text, struct err *err);
 
 struct build_warning {
-    char *text;
-    int line; /* 0: of no line */
+    char *text;       /* owned; begins with the rule, if there is one */
+    const char *rule; /* of a build check, see frontend/dockerfile/rules.h; NULL: none */
+    int line;         /* 0: of no line */
 };
 struct build_result {
     struct {

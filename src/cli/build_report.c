@@ -151,6 +151,7 @@ static void say_summary(const struct build_request *q, const struct build_result
     vec_each (&r->warnings, w) {
         struct json *one = json_new_object();
         json_set_str(one, "text", w->text);
+        json_set_str(one, "rule", w->rule);
         json_set_int(one, "line", w->line);
         json_push(warnings, one);
     }

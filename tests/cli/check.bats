@@ -87,6 +87,7 @@ Dockerfile:4
 }
 
 @test "a build ends with its warnings, each once for all platforms" {
+    need jq
     can_build
     mkdir ctx
     printf 'FROM scratch\nCMD a\n' >ctx/Dockerfile
@@ -97,6 +98,7 @@ Dockerfile:4
     [[ "$stderr" == *"
  1 warning found (kiln build --check shows the lines):
  - JSONArgs"* ]]
+    [ "$(kiln build --format json ctx 2>/dev/null | jq -c '.warnings[] | [.rule, .line]')" = '["JSONArgsRecommended",2]' ]
 }
 
 @test "--call outline: what a target takes" {
