@@ -116,6 +116,22 @@ static int add_bills(const struct attesting *a, struct said *out, struct err *er
 
 /* ---- provenance ---- */
 
+void source_facts_clear(struct source_facts *l)
+{
+    vec_each (l, fact)
+        source_fact_clear(fact);
+    vec_clear(l);
+}
+
+void source_facts_gather(struct ops *ops, const struct graph *g, struct source_facts *out)
+{
+    for (size_t i = 0; i < g->n_vertices; i++) {
+        struct source_fact fact;
+        if (ops_source_fact(ops, g->vertices[i], &fact))
+            *vec_push(out) = fact;
+    }
+}
+
 struct facts {
     struct map args; /* string to string */
     vec(struct material) materials;
@@ -241,6 +257,8 @@ static int add_provenance(const struct attesting *a, struct said *out, struct er
     list_args(a->request, &f.args);
     if (list_images(a->converted, &f, err) || tell_layers(a, &f, &p, &layers, err))
         return err_wrap(err, "provenance");
+    vec_each (a->facts, fact)
+        *vec_push(&f.materials) = (struct material){ fact->uri, fact->algorithm, fact->hex };
     p.materials = f.materials.items;
     p.n_materials = f.materials.n;
     buf_init(&text, (size_t)(4 * GIB));

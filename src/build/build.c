@@ -22,6 +22,7 @@ struct part {
     struct platform platform;
     struct dockerfile_result converted;
     struct result **results; /* owned, references: as the graph's; NULL until solved */
+    struct source_facts facts;
     struct said said;
     struct caches_part *caches;
     struct eager *eager; /* owned; sends layers while the image is put together */
@@ -61,6 +62,7 @@ static void run_clear(struct run *r)
         free(part->results);
         said_clear(&part->said);
         caches_part_free(part->caches);
+        source_facts_clear(&part->facts);
         dockerfile_result_clear(&part->converted);
     }
     vec_clear(&r->parts);
@@ -244,6 +246,7 @@ static int solve_part(void *arg, struct err *err)
     part->caches = caches_join(r->caches, part->converted.graph, &solving);
     part->results = xcalloc(part->converted.graph->n_results, sizeof(struct result *));
     int status = solve(part->converted.graph, &solving, part->results, &failed, err);
+    source_facts_gather(ops, part->converted.graph, &part->facts);
     pthread_mutex_lock(&r->lock);
     r->not_applied |= ops_not_applied(ops);
     pthread_mutex_unlock(&r->lock);
@@ -281,6 +284,7 @@ static int list_images(const struct run *r, struct export_image *images, struct 
                                .recipe = &r->recipe,
                                .converted = &part->converted,
                                .results = part->results,
+                               .facts = &part->facts,
                                .started = r->started,
                                .invocation_id = r->invocation_id };
         images[i] = (struct export_image){ .config = &part->converted.config,

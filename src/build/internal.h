@@ -76,6 +76,14 @@ struct said {
 };
 void said_clear(struct said *s);
 
+/* What came from servers, for provenance. */
+struct source_facts {
+    struct source_fact *items;
+    size_t n, cap;
+};
+void source_facts_gather(struct ops *ops, const struct graph *g, struct source_facts *out);
+void source_facts_clear(struct source_facts *l);
+
 /* All is borrowed. */
 struct attesting {
     const struct build_request *request;
@@ -83,7 +91,8 @@ struct attesting {
     const struct recipe *recipe;
     const struct dockerfile_result *converted;
     struct result *const *results; /* as the graph's: the image, then what else is scanned */
-    struct timespec started;       /* the build */
+    const struct source_facts *facts;
+    struct timespec started; /* the build */
     const char *invocation_id;
 };
 /* Nothing when nothing was asked for. */

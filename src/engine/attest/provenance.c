@@ -43,8 +43,9 @@ static bool has_network(const struct graph *g)
 }
 
 /* Names once each, sorted: {"name": ...} */
-static void put_locals(struct json *o, const struct graph *g)
+static void put_locals(struct json *o, const struct provenance *p)
 {
+    const struct graph *g = p->graph;
     AUTO_VALUE(map_clear) struct map names = { 0 };
     struct json *list = json_new_array();
     for (size_t i = 0; i < g->n_vertices; i++) {
@@ -52,14 +53,18 @@ static void put_locals(struct json *o, const struct graph *g)
         if (v->type == OP_SOURCE && starts(v->source.identifier, "local://"))
             map_set(&names, v->source.identifier + strlen("local://"), NULL);
     }
-    map_set(&names, "dockerfile", NULL); /* the Dockerfile itself is read as such */
+    if (!p->config_uri)
+        map_set(&names, "dockerfile", NULL); /* the Dockerfile itself is read as such */
     map_sort(&names);
     map_each (&names, e) {
         struct json *local = json_new_object();
         json_set_str(local, "name", e->key);
         json_push(list, local);
     }
-    json_set(o, "locals", list);
+    if (names.n)
+        json_set(o, "locals", list);
+    else
+        json_free(list);
 }
 
 /* Ids to whether they are optional everywhere. */
@@ -124,7 +129,7 @@ static struct json *request_json(const struct provenance *p, bool *is_complete)
         put_ids(o, "secrets", p->graph, MOUNT_SECRET);
         put_ids(o, "ssh", p->graph, MOUNT_SSH);
     }
-    put_locals(o, p->graph);
+    put_locals(o, p);
     return o;
 }
 
@@ -145,9 +150,12 @@ static struct json *config_json(const struct provenance *p)
     if (p->config_uri) {
         AUTO_FREE char *uri = redacted(p->config_uri);
         json_set_str(o, "uri", uri);
-        for (size_t i = 0; i < p->n_materials; i++)
-            if (strcmp(p->materials[i].uri, p->config_uri) == 0)
+        for (size_t i = 0; i < p->n_materials; i++) {
+            size_t len = strlen(p->materials[i].uri); /* a folder in a repository may follow */
+            if (strncmp(p->materials[i].uri, p->config_uri, len) == 0 &&
+                (!p->config_uri[len] || p->config_uri[len] == ':'))
                 put_digest(o, &p->materials[i]);
+        }
     }
     if (p->config_path)
         json_set_str(o, p->version == SLSA_1 ? "path" : "entryPoint", p->config_path);

@@ -88,6 +88,16 @@ const struct op_table *ops_table(struct ops *ops);
 /* Those of `resources` that some step could not have here: enum step_resource. */
 unsigned ops_not_applied(const struct ops *ops);
 
+/* What came for a git or http source of a graph that was solved with these operations.  Owned. */
+struct source_fact {
+    char *uri;             /* "https://host/a.git#main", "https://host/file" */
+    const char *algorithm; /* "sha1", "sha256": of the commit or the content */
+    char *hex;
+};
+void source_fact_clear(struct source_fact *f);
+/* False for other vertices, and where nothing was asked. */
+bool ops_source_fact(struct ops *ops, const struct vertex *v, struct source_fact *out);
+
 /* The snapshot inside a result (borrowed); NULL for NULL.  Fails: INVALID for a tree (a local
  * source that is itself the result of a build). */
 NODISCARD int result_snapshot(const struct result *r, struct snapshot **out, struct err *err);
