@@ -153,7 +153,8 @@ static void set_prefixed(struct map *to, const char *prefix, const char *key, co
     map_set_str(to, whole, value);
 }
 
-/* As BuildKit's front end is told them. */
+/* As BuildKit's front end is told them; but not what decides only how the same result is come by
+ * (no-cache, cache-imports). */
 static void list_args(const struct build_request *q, struct map *out)
 {
     map_each (&q->build_args, e)
@@ -166,8 +167,6 @@ static void list_args(const struct build_request *q, struct map *out)
     }
     if (q->target && *q->target)
         map_set_str(out, "target", q->target);
-    if (q->ignores_cache)
-        map_set_str(out, "no-cache", "");
     if (q->network && strcmp(q->network, "default") != 0)
         map_set_str(out, "force-network-mode", q->network);
 }

@@ -34,8 +34,9 @@ struct cli {
 
 extern const struct command *const commands[]; /* ends with NULL */
 extern const struct command command_build, command_run, command_pull, command_push, command_copy,
-    command_tag, command_images, command_inspect, command_rm, command_prune, command_login,
-    command_logout, command_registry_serve, command_doctor, command_version, command_completion;
+    command_tag, command_images, command_inspect, command_sbom, command_provenance, command_rm,
+    command_prune, command_login, command_logout, command_registry_serve, command_doctor,
+    command_version, command_completion;
 
 /* Returns `status`; the program then exits with EXIT_MISUSE rather than 1. */
 int cli_misuse(struct cli *cli, int status);

@@ -47,6 +47,8 @@ const struct command *const commands[] = {
     &command_tag,
     &command_images,
     &command_inspect,
+    &command_sbom,
+    &command_provenance,
     &command_rm,
     &command_prune,
     &command_login,

@@ -33,7 +33,7 @@
 #define LIMIT_HTTP_TEXT ((size_t)(1 * MIB)) /* a response body read whole that is no manifest */
 #define LIMIT_GRAPH_VERTICES 100000
 #define LIMIT_GRAPH_BYTES ((size_t)(64 * MIB))
-#define LIMIT_ATTESTATION ((size_t)(40 * MIB)) /* one statement; as BuildKit */
+#define LIMIT_ATTESTATION ((size_t)(40 * MIB))    /* one statement; as BuildKit */
 #define LIMIT_SCAN_PACKAGES 200000                /* found in one root file system */
 #define LIMIT_SCAN_TEXT ((size_t)(1 * MIB))       /* what one package says of itself */
 #define LIMIT_SCAN_DATABASE ((size_t)(128 * MIB)) /* text of a package data base */
@@ -41,4 +41,4 @@
 #define LIMIT_GO_BUILD_INFO ((size_t)(4 * MIB))   /* text in one program */
 #define LIMIT_ZIP_ENTRIES 200000
 #define LIMIT_ZIP_NESTED ((size_t)(128 * MIB)) /* an archive in an archive */
-#define LIMIT_STEP_LOG ((size_t)(2 * MIB)) /* of one step's output, kept for a person */
+#define LIMIT_STEP_LOG ((size_t)(2 * MIB))     /* of one step's output, kept for a person */

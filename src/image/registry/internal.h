@@ -45,6 +45,16 @@ struct remote {
     void *moved_arg;
 };
 
+/* subject.c: of a manifest that was put; where the registry did not say that it took note of its
+ * subject, the list of referrers is kept here. */
+struct subject_put {
+    const struct reference *ref;
+    const char *media_type;
+    struct span bytes;
+};
+NODISCARD int subject_announce(struct remote *r, const struct subject_put *put,
+                               const struct map *headers, const struct cancel *cancel,
+                               struct err *err);
 NODISCARD int host_get(struct remote *r, const char *registry, const struct cancel *cancel,
                        const struct host **out, struct err *err);
 void host_free(void *host);

@@ -182,7 +182,8 @@ int remote_push_manifest(struct remote *r, const struct reference *ref, const ch
         return -1;
     if (response.status != 201 && response.status != 200 && response.status != 202)
         return call_fail(r, &c, &response, err);
-    return 0;
+    return subject_announce(r, &(struct subject_put){ ref, media_type, bytes }, &response.headers,
+                            cancel, err);
 }
 
 int remote_delete_manifest(struct remote *r, const struct reference *ref,
