@@ -300,16 +300,50 @@ can_limit_memory() {
     [ "$(id -u)" = 0 ] || skip "no writable cgroup here"
 }
 
-@test "a step that forks without end comes to an end" {
+# group_file CONTROLLER FILE-OF-VERSION-1 FILE-OF-VERSION-2: of the only step below the cgroup $parent.
+group_file() {
+    if [ -e /sys/fs/cgroup/cgroup.subtree_control ]; then
+        cat /sys/fs/cgroup/"$parent"/step-*/"$3"
+    else
+        cat /sys/fs/cgroup/"$1/$parent"/step-*/"$2"
+    fi
+}
+
+@test "limits are those of the step's cgroup, which is where --cgroup-parent says and has one for processes" {
     base
     can_limit_memory
+    local parent=kiln-test-$$ i
     context <<'DOCKERFILE'
 FROM base
-RUN cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/pids/pids.max /proc/self/cgroup 2>/dev/null; true
+RUN echo running && sleep 300
 DOCKERFILE
-    run kiln build --progress plain ctx
+    kiln build --progress plain --cgroup-parent "$parent" -m 64m --cpu-shares 512 --cpuset-cpus 0 ctx 2>log 3>&- &
+    for ((i = 0; i < 1000; i++)); do
+        ! grep -q ' running$' log || break
+        sleep 0.02
+    done
+    pids=$(group_file pids pids.max pids.max)
+    memory=$(group_file memory memory.limit_in_bytes memory.max)
+    cpus=$(group_file cpuset cpuset.cpus cpuset.cpus)
+    kill %1
+    wait %1 || true
+    [ "$pids $memory $cpus" = "16384 67108864 0" ]
+    [ -z "$(ls -d /sys/fs/cgroup/"$parent"/step-* /sys/fs/cgroup/*/"$parent"/step-* 2>/dev/null)" ]
+    rmdir /sys/fs/cgroup/"$parent" /sys/fs/cgroup/*/"$parent" 2>/dev/null || true
+}
+
+@test "limits that this place cannot give are told once, and the build goes on" {
+    context <<'DOCKERFILE'
+FROM scratch
+COPY busybox /bin/busybox
+RUN ["/bin/busybox", "true"]
+RUN ["/bin/busybox", "true"]
+DOCKERFILE
+    run as_nobody "$BATS_TEST_TMPDIR/kiln" build -m 64m --cpu-quota 50000 ctx
     [ "$status" = 0 ]
-    [[ "$output" == *16384* || "$output" == *pids* ]]
+    [ "$(lines_of "$output" 'no writable cgroup for a limit of memory; steps ran without it')" = 1 ]
+    [ "$(lines_of "$output" 'no writable cgroup for a limit of a CPU quota')" = 1 ]
+    [[ "$output" != *"a limit of processes"* ]]
 }
 
 @test "limits that make no sense are told" {

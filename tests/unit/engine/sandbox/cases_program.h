@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 
 #include "base/core/clock.h"
@@ -319,6 +320,43 @@ TEST("a step may have a terminal")
     close(ends[0]);
     close(ends[1]);
     step_clear(&s);
+}
+
+static int resized_fd;
+
+/* Says that the terminal has changed once the step is there. */
+static void take_and_resize(void *arg, enum step_stream stream, struct span bytes)
+{
+    struct step *s = arg;
+    bool was_ready = s->out.data && strstr(s->out.data, "ready");
+    step_take(s, stream, bytes);
+    if (!was_ready && strstr(s->out.data, "ready") &&
+        write(resized_fd, &(char){ SIGWINCH }, 1) != 1)
+        abort();
+}
+
+TEST("a terminal of another size is told to the program")
+{
+    struct step s;
+    int ends[2], ours = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    struct winsize size = { .ws_row = 50, .ws_col = 132 };
+    if (ours < 0 || ioctl(ours, TIOCSWINSZ, &size) < 0 || pipe2(ends, O_CLOEXEC) < 0)
+        abort();
+    step_init(&s, rootfs_make(),
+              "trap 'echo told' WINCH; echo ready; "
+              "until [ \"$(stty size)\" = '50 132' ]; do sleep 0.05; done; echo done");
+    s.plan.has_terminal = true;
+    s.plan.stdout_fd = ours;
+    s.plan.signals_fd = ends[0];
+    s.plan.output = take_and_resize;
+    resized_fd = ends[1];
+    EXPECT_OK(step_run(&s), &s.err);
+    EXPECT_CONTAINS(step_out(&s), "told");
+    EXPECT_CONTAINS(step_out(&s), "done");
+    step_clear(&s);
+    close(ours);
+    close(ends[0]);
+    close(ends[1]);
 }
 
 /* ---- many at once ---- */
