@@ -9,38 +9,9 @@
 #include "base/core/mem.h"
 #include "base/sys/fs.h"
 #include "engine/ops/internal.h"
-#include "tap.h"
+#include "shell.h"
 
 static struct err err;
-
-/* What a script prints that runs in the case's folder, without the last line's end; the case fails
- * when the script does.  The result is the caller's. */
-__attribute__((unused, format(printf, 1, 2))) static char *shell(const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    AUTO_FREE char *script = xvasprintf(fmt, args);
-    va_end(args);
-    AUTO_FREE char *command =
-        xasprintf("set -e; export LC_ALL=C; cd %s; umask 022; %s", tap_dir(), script);
-    struct buf out;
-    buf_init(&out, 16 * MIB);
-    FILE *pipe = popen(command, "r");
-    char part[4096];
-    for (size_t n; pipe && (n = fread(part, 1, sizeof part, pipe)) > 0;)
-        buf_put(&out, span_bytes(part, n));
-    int status = pipe ? pclose(pipe) : -1;
-    buf_puts(&out, "");
-    if (status)
-        tap_fail(__FILE__, __LINE__, "status %d of: %s\n%s", status, script, out.data);
-    if (out.len && out.data[out.len - 1] == '\n')
-        out.data[out.len - 1] = '\0';
-    return buf_take(&out);
-}
-#define RUN(...)                                                                                   \
-    do {                                                                                           \
-        AUTO_FREE char *ignored_ = shell(__VA_ARGS__);                                             \
-    } while (0)
 
 /* The folder `name` of the case, open; closed by the caller. */
 __attribute__((unused)) static int folder(const char *name)

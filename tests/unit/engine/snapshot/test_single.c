@@ -1,5 +1,5 @@
 /* tests/unit/engine/snapshot/test_single.c - both drivers as a user who has one id. */
-#include "as_user.h"
+#include "enter.h"
 #include "faults.h"
 #include "kept.h"
 #include "steps.h"

@@ -1,5 +1,5 @@
 /* tests/unit/engine/snapshot/test_subids.c - both drivers as a user with a range of ids. */
-#include "as_user.h"
+#include "enter.h"
 #include "faults.h"
 #include "kept.h"
 #include "steps.h"

@@ -1,18 +1,24 @@
-/* tests/unit/engine/sandbox/as_user.h - the same cases as an ordinary user.
+/* tests/harness/as_user.h - the same cases as an ordinary user.
  *
  * As root the program becomes `nobody` (setpriv) in a mount namespace where /etc/subuid and
  * /etc/subgid say what the test wants, and starts itself anew; nothing of the machine changes.  As
  * a user it runs as it is. */
 #pragma once
-#include <errno.h>
 #include <pwd.h>
 #include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-#include "step.h"
+#include "base/core/mem.h"
+#include "base/core/own.h"
 
-static void skip_all(const char *reason)
+__attribute__((noreturn)) static void skip_all(const char *reason)
 {
-    printf("1..1\nok 1 - steps run as an ordinary user # SKIP %s\n", reason);
+    printf("1..1\nok 1 - cases of an ordinary user # SKIP %s\n", reason);
     exit(0);
 }
 
@@ -27,17 +33,6 @@ static bool cover(const char *path, const char *text)
     bool is_covered = mount(name, path, NULL, MS_BIND, NULL) == 0;
     unlink(name);
     return is_covered;
-}
-
-/* Hides a part of /proc, as a Pod's runtime does: then nobody without the node's own root may mount
- * a new one. */
-__attribute__((unused)) static void mask_proc(void)
-{
-    if (geteuid() != 0 || getenv("KILN_TEST_USER"))
-        return;
-    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-        mount("none", "/proc/bus", "tmpfs", MS_RDONLY, NULL) < 0)
-        skip_all("needs root to mask /proc");
 }
 
 /* `subids`: what /etc/subuid and /etc/subgid say. */
