@@ -10,7 +10,7 @@ TEST("compressions are named, parsed and recognised by their first bytes")
 {
     enum compression c;
     struct err err = { 0 };
-    for (c = COMPRESSION_NONE; c <= COMPRESSION_ZSTD; c++) {
+    for (c = COMPRESSION_NONE; c <= COMPRESSION_ESTARGZ; c++) {
         enum compression back = COMPRESSION_NONE;
         EXPECT_OK(compression_parse(compression_name(c), &back, &err), &err);
         EXPECT_INT(back, c);
@@ -18,7 +18,7 @@ TEST("compressions are named, parsed and recognised by their first bytes")
     EXPECT_OK(compression_parse("none", &c, &err), &err);
     EXPECT_INT(c, COMPRESSION_NONE);
     EXPECT_ERR(compression_parse("xz", &c, &err), &err, ERR_INVALID);
-    EXPECT_CONTAINS(err.text, "\"xz\": is none of uncompressed, gzip, zstd");
+    EXPECT_CONTAINS(err.text, "\"xz\": is none of uncompressed, gzip, zstd, estargz");
     EXPECT_ERR(compression_parse(NULL, &c, &err), &err, ERR_INVALID);
     EXPECT_INT(compression_sniff(SPAN("\x1f\x8b\x08\0")), COMPRESSION_GZIP);
     EXPECT_INT(compression_sniff(SPAN("\x28\xb5\x2f\xfd")), COMPRESSION_ZSTD);
@@ -312,6 +312,70 @@ TEST("writers inside tasks of the same pool finish, with one thread and with two
             buf_clear(&all[i].out);
         }
     }
+}
+
+/* ---- cuts ---- */
+
+/* Cut before each of `at` (ascending, n); where the members begin in `offsets`. */
+static struct buf compress_cut(struct span content, struct pool *pool, const size_t *at, size_t n,
+                               uint64_t *offsets)
+{
+    struct buf out;
+    struct err err = { 0 };
+    size_t done = 0;
+    buf_init(&out, (size_t)(64 * MIB));
+    AUTO(writer_close) struct writer *to = writer_to_buf(&out);
+    AUTO(writer_close) struct writer *w = writer_compressing(to, COMPRESSION_GZIP, -1, pool);
+    for (size_t i = 0; i < n; i++) {
+        struct span part = span_first(span_skip(content, done), at[i] - done);
+        EXPECT_OK(writer_write(w, part, &err), &err);
+        EXPECT_OK(gzip_writer_cut(w, &offsets[i], &err), &err);
+        done = at[i];
+        if (i == n / 2)
+            EXPECT_OK(gzip_writer_flush(w, &err), &err);
+    }
+    EXPECT_OK(writer_write(w, span_skip(content, done), &err), &err);
+    EXPECT_OK(writer_finish(w, &err), &err);
+    return out;
+}
+
+TEST("gzip that is cut is read from each cut on, whatever the threads")
+{
+    AUTO_FREE char *bytes = make_mixed();
+    struct span content = span_bytes(bytes, MIXED);
+    static const size_t at[] = { 0, 0, 1, 5000, GZIP_BLOCK - 1, GZIP_BLOCK, GZIP_BLOCK + 1, MIXED };
+    enum { N = sizeof at / sizeof *at };
+    uint64_t first[N];
+    AUTO_VALUE(buf_clear) struct buf want = compress_cut(content, NULL, at, N, first);
+    expect_content(buf_span(&want), COMPRESSION_GZIP, content);
+    for (size_t i = 0; i < N; i++)
+        if (at[i] < MIXED)
+            expect_content(span_skip(buf_span(&want), first[i]), COMPRESSION_GZIP,
+                           span_skip(content, at[i]));
+    EXPECT_INT(first[N - 1], want.len);
+    for (size_t n_threads = 1; n_threads <= 4; n_threads += 3) {
+        uint64_t offsets[N];
+        AUTO(pool_free) struct pool *pool = pool_new(n_threads);
+        AUTO_VALUE(buf_clear) struct buf got = compress_cut(content, pool, at, N, offsets);
+        EXPECT(span_equal(buf_span(&got), buf_span(&want)));
+        EXPECT(memcmp(offsets, first, sizeof first) == 0);
+    }
+}
+
+TEST("there may be more cuts than a block can hold")
+{
+    enum { N = 3000 };
+    static size_t at[N];
+    static uint64_t offsets[N];
+    AUTO_FREE char *bytes = make_mixed();
+    struct span content = span_bytes(bytes, MIXED);
+    for (size_t i = 0; i < N; i++)
+        at[i] = i;
+    AUTO_VALUE(buf_clear) struct buf got = compress_cut(content, NULL, at, N, offsets);
+    expect_content(buf_span(&got), COMPRESSION_GZIP, content);
+    for (size_t i = 0; i < N; i += 499)
+        expect_content(span_skip(buf_span(&got), offsets[i]), COMPRESSION_GZIP,
+                       span_skip(content, at[i]));
 }
 
 TAP_MAIN()

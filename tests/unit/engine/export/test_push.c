@@ -12,7 +12,7 @@ struct place {
     struct registry *registry;
     char *host;           /* 127.0.0.1:PORT */
     pthread_mutex_t lock; /* guards the counts */
-    int n_uploads, n_mounts, n_blob_gets, n_manifest_puts;
+    int n_uploads, n_mounts, n_blob_gets, n_blob_heads, n_manifest_puts;
 };
 
 static void count(void *arg, const struct registry_event *e)
@@ -22,6 +22,7 @@ static void count(void *arg, const struct registry_event *e)
     p->n_mounts += strcmp(e->method, "POST") == 0 && e->status == 201;
     p->n_uploads += strcmp(e->method, "PUT") == 0 && strstr(e->path, "/uploads/");
     p->n_blob_gets += strcmp(e->method, "GET") == 0 && strstr(e->path, "/blobs/sha256");
+    p->n_blob_heads += strcmp(e->method, "HEAD") == 0 && strstr(e->path, "/blobs/sha256");
     p->n_manifest_puts += strcmp(e->method, "PUT") == 0 && strstr(e->path, "/manifests/");
     pthread_mutex_unlock(&p->lock);
 }
@@ -222,6 +223,8 @@ TEST("a base in the same registry is mounted and never comes here; elsewhere it 
     export_result_clear(&r);
     REQUIRE_OK(push(&b.lab, &r, b.top, "type=registry,name=%s/app:1", far.host), &err);
     EXPECT(has_base(&b));
+    EXPECT_INT(far.n_blob_heads,
+               4); /* two layers of the base, the new one, the config: once each */
     if (has_program("skopeo"))
         for (int i = 0; i < 2; i++)
             RUN("rm -rf copy; skopeo copy -q --src-tls-verify=false docker://%s/app:1 dir:copy",
@@ -231,6 +234,59 @@ TEST("a base in the same registry is mounted and never comes here; elsewhere it 
     place_close(&near);
     place_close(&far);
     remote_close(l.host.remote);
+    lab_close(&l);
+}
+
+TEST("layers that are sent while the build runs are asked for once, and never again")
+{
+    LAB(l);
+    struct place near, far;
+    struct builder b;
+    struct export_result r;
+    struct export_spec s;
+    REQUIRE(place_open(&near, "near") && place_open(&far, "far"));
+    l.host.remote = client();
+    REQUIRE_OK(push(&l, &r, l.top, "type=registry,name=%s/base:1", near.host), &err);
+    export_result_clear(&r);
+    AUTO_FREE char *base = xasprintf("%s/base:1", near.host);
+    REQUIRE(builder_open(&b, base));
+    AUTO_FREE char *text = xasprintf("type=registry,name=%s/app:1", far.host);
+    REQUIRE_OK(export_spec_parse(text, &s, &err), &err);
+    for (struct snapshot *at = b.top; at; at = snapshot_parent(at))
+        EXPECT_OK(export_push_layer(&b.lab.host, &s, at, &err), &err);
+    EXPECT_INT(far.n_blob_heads, 3);
+    EXPECT_INT(far.n_uploads, 3);
+    REQUIRE_OK(push(&b.lab, &r, b.top, "type=registry,name=%s/app:1", far.host), &err);
+    EXPECT_INT(far.n_blob_heads, 4); /* the config */
+    EXPECT_INT(far.n_uploads, 4);
+    export_result_clear(&r);
+    export_spec_clear(&s);
+    builder_close(&b);
+    place_close(&near);
+    place_close(&far);
+    remote_close(l.host.remote);
+    lab_close(&l);
+}
+
+TEST("two outputs that want layers alike share them, others have their own")
+{
+    LAB(l);
+    static const char *const specs[] = { "type=image,name=a", "type=image,name=b,store=false",
+                                         "type=image,name=c,compression=zstd" };
+    char *counts[3] = { 0 };
+    for (size_t i = 0; i < 3; i++) {
+        struct export_spec s;
+        REQUIRE_OK(export_spec_parse(specs[i], &s, &err), &err);
+        for (struct snapshot *at = l.top; at; at = snapshot_parent(at))
+            EXPECT_OK(export_seal(&l.host, &s, at, &err), &err);
+        counts[i] = shell("ls store/blobs/sha256 | wc -l");
+        export_spec_clear(&s);
+    }
+    EXPECT_STR(counts[0], "2");
+    EXPECT_STR(counts[1], "2");
+    EXPECT_STR(counts[2], "4");
+    for (size_t i = 0; i < 3; i++)
+        free(counts[i]);
     lab_close(&l);
 }
 

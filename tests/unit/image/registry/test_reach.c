@@ -250,6 +250,10 @@ TEST("a certificate that nobody vouches for is refused, unless that was allowed"
     close_client();
     open_client((struct remote_options){ .is_all_insecure = true });
     EXPECT_OK(resolve(target), &err);
+    close_client();
+    open_client((struct remote_options){ 0 });
+    remote_allow_insecure(remote, name);
+    EXPECT_OK(resolve(target), &err);
     teardown();
     http_server_stop(s, 1000);
 }
