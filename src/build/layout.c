@@ -9,8 +9,8 @@
 #include "base/core/limits.h"
 #include "base/core/mem.h"
 #include "base/sys/fs.h"
+#include "engine/source/layout_source.h"
 #include "image/store/blob.h"
-#include "image/store/ingest.h"
 
 #define REF_NAME "org.opencontainers.image.ref.name"
 #define LAYOUT_TEXT "{\"imageLayoutVersion\":\"1.0.0\"}"
@@ -19,7 +19,8 @@ enum { NESTING_MAX = 4 };
 /* One image on its way, in either direction. */
 struct passage {
     struct store *store;
-    int folder_fd;
+    const char *path; /* of the folder */
+    int folder_fd;    /* the same, open; -1 on the way in */
     bool is_out;
     const struct platform *platform; /* NULL: all */
     const struct cancel *cancel;
@@ -31,27 +32,6 @@ static char *blob_path(const struct digest *d)
 }
 
 /* ---- single blobs ---- */
-
-static int blob_in(struct passage *p, const struct descriptor *d, struct err *err)
-{
-    AUTO_FREE char *path = blob_path(&d->digest);
-    AUTO_FD int fd = -1;
-    AUTO(ingest_close) struct ingest *in = NULL;
-    bool is_there;
-    if (blob_find(p->store, &d->digest, &is_there, NULL, err))
-        return -1;
-    if (is_there)
-        return 0;
-    if (fs_open(p->folder_fd, path, O_RDONLY | O_NOFOLLOW, 0, &fd, err) ||
-        ingest_open(p->store, &d->digest, d->size, &in, err))
-        return -1;
-    AUTO(reader_close) struct reader *from = reader_of_fd(fd, false);
-    AUTO(writer_close) struct writer *to = writer_to_ingest(in);
-    return stream_copy(from, to, NULL, err) || writer_finish(to, err) ||
-                   ingest_commit(in, NULL, err)
-               ? -1
-               : 0;
-}
 
 static int blob_out(struct passage *p, const struct descriptor *d, struct err *err)
 {
@@ -71,7 +51,11 @@ static int blob_out(struct passage *p, const struct descriptor *d, struct err *e
 
 static int move_blob(struct passage *p, const struct descriptor *d, struct err *err)
 {
-    if (cancel_check(p->cancel, err) || (p->is_out ? blob_out(p, d, err) : blob_in(p, d, err)))
+    if (cancel_check(p->cancel, err))
+        return -1;
+    if (!p->is_out)
+        return layout_import(p->store, p->path, d, err);
+    if (blob_out(p, d, err))
         return err_wrap(err, "blob %s", digest_text(&d->digest).s);
     return 0;
 }
@@ -81,15 +65,8 @@ static int move_blob(struct passage *p, const struct descriptor *d, struct err *
 static int read_document(struct passage *p, const struct descriptor *d, struct buf *out,
                          struct err *err)
 {
-    AUTO_FREE char *path = blob_path(&d->digest);
-    if (p->is_out)
-        return blob_read(p->store, &d->digest, out, err);
-    if (fs_read_file(p->folder_fd, path, out, err))
-        return -1;
-    struct digest got = digest_of(buf_span(out));
-    return digest_equal(&got, &d->digest)
-               ? 0
-               : err_set(err, ERR_CORRUPT, "%s: its content is %s", path, digest_text(&got).s);
+    return p->is_out ? blob_read(p->store, &d->digest, out, err)
+                     : layout_document(p->path, &d->digest, out, err);
 }
 
 static int move_manifest(struct passage *p, const struct descriptor *d, struct span bytes,
@@ -163,23 +140,6 @@ static int read_index(int folder_fd, struct index *out, struct err *err)
                : 0;
 }
 
-static int find_entry(const struct index *index, const char *tag, const struct descriptor **out,
-                      struct err *err)
-{
-    *out = NULL;
-    vec_each (&index->manifests, d) {
-        const char *name = map_find_str(&d->annotations, REF_NAME);
-        if (!tag || (name && !strcmp(name, tag)))
-            *out = d;
-    }
-    if (!*out)
-        return err_set(err, ERR_NOT_FOUND, "%s: not in index.json", tag ? tag : "an image");
-    if (!tag && index->manifests.n > 1)
-        return err_set(err, ERR_INVALID, "index.json has %zu images: say which, with :TAG",
-                       index->manifests.n);
-    return 0;
-}
-
 static int add_entry(int folder_fd, const struct descriptor *d, const char *tag, struct err *err)
 {
     AUTO_VALUE(index_clear) struct index index = { .annotations = STR_MAP };
@@ -211,16 +171,13 @@ int layout_read(struct store *st, const char *path, const char *tag,
                 const struct platform *platform, const struct cancel *cancel,
                 struct descriptor *out, struct err *err)
 {
-    AUTO_FD int fd = -1;
-    AUTO_VALUE(index_clear) struct index index = { .annotations = STR_MAP };
-    const struct descriptor *entry = NULL;
-    if (fs_open(AT_FDCWD, path, O_PATH | O_DIRECTORY, 0, &fd, err))
-        return err_wrap(err, "layout");
-    struct passage p = { .store = st, .folder_fd = fd, .platform = platform, .cancel = cancel };
-    if (read_index(fd, &index, err) || find_entry(&index, tag, &entry, err) ||
-        move_target(&p, entry, 0, out, err))
-        return err_wrap(err, "layout %s", path);
-    return 0;
+    AUTO_VALUE(descriptor_clear) struct descriptor entry = { 0 };
+    if (layout_find(path, tag, &entry, err))
+        return -1;
+    struct passage p = {
+        .store = st, .path = path, .folder_fd = -1, .platform = platform, .cancel = cancel
+    };
+    return move_target(&p, &entry, 0, out, err) ? err_wrap(err, "layout %s", path) : 0;
 }
 
 int layout_write(struct store *st, const struct descriptor *target, const char *path,
@@ -231,7 +188,9 @@ int layout_write(struct store *st, const struct descriptor *target, const char *
     if (fs_make_dirs(AT_FDCWD, path, 0755, err) ||
         fs_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, &fd, err))
         return err_wrap(err, "layout");
-    struct passage p = { .store = st, .folder_fd = fd, .is_out = true, .cancel = cancel };
+    struct passage p = {
+        .store = st, .path = path, .folder_fd = fd, .is_out = true, .cancel = cancel
+    };
     if (move_target(&p, target, 0, &moved, err) || add_entry(fd, target, tag, err))
         return err_wrap(err, "layout %s", path);
     return 0;

@@ -333,9 +333,9 @@ int image_source_get_layout(struct image_source *s, const char *path, const stru
     struct request q = {
         .source = s, .ref = &ref, .layout = whole, .platform = p, .cancel = cancel
     };
-    return get(&q, key, RESOLVE_PULL, out, err)
-               ? err_wrap(err, "image %s for %s", digest_text(d).s, platform_text(p).s)
-               : 0;
+    return get(&q, key, RESOLVE_PULL, out, err) ? err_wrap(err, "layout %s: image %s for %s", path,
+                                                           digest_text(d).s, platform_text(p).s)
+                                                : 0;
 }
 
 int image_source_fetch(void *source, const char *origin, const struct descriptor *blob,

@@ -63,13 +63,13 @@ int layout_document(const char *path, const struct digest *d, struct buf *out, s
     if (open_folder(path, &fd, err))
         return -1;
     if (fs_read_file(fd, name, out, err))
-        return err_wrap(err, "layout %s", path);
+        return -1;
     AUTO(hasher_free) struct hasher *h = hasher_new(d->algorithm);
     hasher_update(h, buf_span(out));
     struct digest got = hasher_final(h);
-    return digest_equal(&got, d) ? 0
-                                 : err_set(err, ERR_CORRUPT, "layout %s: %s: its content is %s",
-                                           path, name, digest_text(&got).s);
+    return digest_equal(&got, d)
+               ? 0
+               : err_set(err, ERR_CORRUPT, "%s: its content is %s", name, digest_text(&got).s);
 }
 
 static int import(struct store *st, int folder_fd, const struct descriptor *blob, struct err *err)
@@ -100,6 +100,6 @@ int layout_import(struct store *st, const char *path, const struct descriptor *b
     if (open_folder(path, &fd, err))
         return -1;
     if (import(st, fd, blob, err))
-        return err_wrap(err, "layout %s: blob %s", path, digest_text(&blob->digest).s);
+        return err_wrap(err, "blob %s", digest_text(&blob->digest).s);
     return 0;
 }

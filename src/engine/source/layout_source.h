@@ -12,6 +12,7 @@
  * INVALID (no layout; several images and no tag). */
 NODISCARD int layout_find(const char *path, const char *tag, struct descriptor *out,
                           struct err *err);
+/* The errors of the next two do not name the folder: their callers do. */
 /* A document of the layout: its bytes into `out` (born with a ceiling), verified. */
 NODISCARD int layout_document(const char *path, const struct digest *d, struct buf *out,
                               struct err *err);
