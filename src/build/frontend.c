@@ -103,8 +103,11 @@ int recipe_read(struct asked *a, struct recipe *out, struct err *err)
 int recipe_load(struct asked *a, struct recipe *out, struct err *err)
 {
     const char *name = a->request->dockerfile;
-    AUTO_FREE char *shown =
-        xasprintf("[internal] load build definition from %s", name ? name : "Dockerfile");
+    if (!name || strcmp(name, "-") == 0)
+        name = "Dockerfile";
+    else if (!contexts_are_remote(a->contexts))
+        name = last_part(name); /* as buildx: the folder is said elsewhere */
+    AUTO_FREE char *shown = xasprintf("[internal] load build definition from %s", name);
     progress_task_start(a->progress, shown, shown);
     int status = recipe_read(a, out, err);
     progress_task_end(a->progress, shown, status, err);
