@@ -4,7 +4,9 @@
  * that carries the known ETag (servers that ignore conditions; the body is left unread), or the new
  * content streams into the store.
  *
- * Broken connections, time-outs, 408, 429 and 5xx are tried again after 0.2, 0.4, 0.8 seconds. */
+ * Broken connections, time-outs, 408, 429 and 5xx are tried again after 0.2, 0.4, 0.8 seconds.  A
+ * body that broke off goes on where it did (Range, If-Range) when its ETag says that it is the
+ * same. */
 #include "engine/source/http_source.h"
 
 #include <inttypes.h>
@@ -77,16 +79,19 @@ char *http_date_text(int64_t at_s)
 
 /* ---- one try ---- */
 
-/* The body on its way: into the store, hashed by the way in which its digest was promised. */
+/* The body on its way, through several tries: into the store, hashed by the way in which its digest
+ * was promised. */
 struct download {
     struct writer writer; /* what the client writes to */
+    struct http_source *source;
     const struct http_wish *wish;
-    const struct http_kept *known; /* NULL: nothing */
-    const struct http_response *response;
+    const struct http_kept *known;        /* NULL: nothing */
+    const struct http_response *response; /* of this try */
     struct ingest *ingest;
     struct writer *store, *hashing; /* hashing is over store */
     uint64_t size, total;
-    bool has_begun, is_known; /* is_known: it is what is known already */
+    char *etag;               /* of what came so far, where it is a strong one; owned */
+    bool has_begun, is_known; /* of this try; is_known: it is what is known already */
 };
 
 /* ETags are compared weakly, as for If-None-Match. */
@@ -102,16 +107,58 @@ static bool is_same_tag(const struct http_kept *known, const struct http_respons
     return known && *known->etag && tag && span_equal(etag_value(tag), etag_value(known->etag));
 }
 
+static void download_clear(struct download *d)
+{
+    writer_close(d->hashing);
+    writer_close(d->store);
+    ingest_close(d->ingest);
+    free(d->etag);
+}
+
+/* Forgets what came so far. */
+static int download_restart(struct download *d, struct err *err)
+{
+    const struct digest *want = &d->wish->want;
+    writer_close(STEAL(d->hashing));
+    writer_close(STEAL(d->store));
+    d->size = 0;
+    if (d->ingest ? ingest_restart(d->ingest, err)
+                  : ingest_open(d->source->store, NULL, UINT64_MAX, &d->ingest, err))
+        return -1;
+    d->store = writer_to_ingest(d->ingest);
+    d->hashing = writer_hashing(d->store, digest_is_set(want) ? want->algorithm : DIGEST_SHA256);
+    return 0;
+}
+
+/* The first bytes of an answer: whether they are the first of the file. */
+static int download_begin(struct download *d, struct err *err)
+{
+    const struct http_response *r = d->response;
+    const char *length = map_find_str(&r->headers, "content-length");
+    const char *range = map_find_str(&r->headers, "content-range");
+    const char *tag = map_find_str(&r->headers, "etag");
+    d->has_begun = true;
+    d->is_known = is_same_tag(d->known, r);
+    AUTO_FREE char *wanted = xasprintf("bytes %" PRIu64 "-", d->size);
+    bool goes_on = r->status == 206 && d->etag && range && span_starts(span_of(range), wanted);
+    if (r->status == 206 && !goes_on)
+        return err_set(err, ERR_NETWORK, "a part was sent that was not asked for");
+    if (!goes_on && download_restart(d, err))
+        return -1;
+    if (!length || !span_u64(span_of(length), UINT64_MAX / 2, &d->total))
+        d->total = 0;
+    else
+        d->total += d->size;
+    free(d->etag);
+    d->etag = tag && span_starts(span_of(tag), "\"") ? xstrdup(tag) : NULL;
+    return 0;
+}
+
 static int download_write(struct writer *w, struct span bytes, struct err *err)
 {
     struct download *d = (struct download *)w;
-    if (!d->has_begun) {
-        const char *length = map_find_str(&d->response->headers, "content-length");
-        d->has_begun = true;
-        d->is_known = is_same_tag(d->known, d->response);
-        if (length && !span_u64(span_of(length), UINT64_MAX, &d->total))
-            d->total = 0;
-    }
+    if (!d->has_begun && download_begin(d, err))
+        return -1;
     if (d->is_known)
         return err_set(err, ERR_EXISTS, "known already");
     if (writer_write(d->hashing, bytes, err))
@@ -124,28 +171,17 @@ static int download_write(struct writer *w, struct span bytes, struct err *err)
 
 static const struct writer_ops download_ops = { .write = download_write };
 
-static void download_clear(struct download *d)
+static void set_headers(const struct download *d, struct map *out)
 {
-    writer_close(d->hashing);
-    writer_close(d->store);
-    ingest_close(d->ingest);
-}
-
-static int download_open(struct http_source *s, struct download *d, struct err *err)
-{
-    if (ingest_open(s->store, NULL, UINT64_MAX, &d->ingest, err))
-        return -1;
-    d->writer.ops = &download_ops;
-    d->store = writer_to_ingest(d->ingest);
-    d->hashing = writer_hashing(d->store, digest_is_set(&d->wish->want) ? d->wish->want.algorithm
-                                                                        : DIGEST_SHA256);
-    return 0;
-}
-
-static void set_headers(const struct http_wish *q, const struct http_kept *known, struct map *out)
-{
-    if (q->authorization)
-        map_set_str(out, "Authorization", q->authorization);
+    const struct http_kept *known = d->known;
+    if (d->wish->authorization)
+        map_set_str(out, "Authorization", d->wish->authorization);
+    if (d->size && d->etag) {
+        AUTO_FREE char *range = xasprintf("bytes=%" PRIu64 "-", d->size);
+        map_set_str(out, "Range", range);
+        map_set_str(out, "If-Range", d->etag);
+        return;
+    }
     if (known && *known->etag)
         map_set_str(out, "If-None-Match", known->etag);
     if (known && *known->last_modified)
@@ -200,8 +236,7 @@ static int check_content(const struct download *d, struct err *err)
 }
 
 /* From the answer to a file: the known one, or what was downloaded. */
-static int take_answer(struct http_source *s, struct download *d, struct http_kept *now,
-                       struct err *err)
+static int take_answer(struct download *d, struct http_kept *now, struct err *err)
 {
     const struct http_response *r = d->response;
     const char *tag = map_find_str(&r->headers, "etag");
@@ -212,35 +247,35 @@ static int take_answer(struct http_source *s, struct download *d, struct http_ke
         time = time ? time : d->known->last_modified;
     } else if (r->status < 200 || r->status > 299) {
         return fail_status(d->wish, r->status, err);
-    } else if (check_content(d, err) || ingest_commit(d->ingest, &now->digest, err)) {
+    } else if ((!d->has_begun && download_restart(d, err)) || check_content(d, err) ||
+               ingest_commit(d->ingest, &now->digest, err)) {
         return -1;
     }
     now->etag = xstrdup(tag ? tag : "");
     now->last_modified = xstrdup(time ? time : "");
-    return http_kept_put(s->store, d->wish->url, now, err);
+    return http_kept_put(d->source->store, d->wish->url, now, err);
 }
 
-static int try_once(struct http_source *s, const struct http_wish *q, const struct http_kept *known,
-                    struct http_kept *now, int *status, struct err *err)
+static int try_once(struct download *d, struct http_kept *now, int *status, struct err *err)
 {
     AUTO_VALUE(map_clear) struct map headers = STR_MAP;
     AUTO_VALUE(http_response_clear) struct http_response r = { 0 };
-    AUTO_VALUE(download_clear) struct download d = { .wish = q, .known = known, .response = &r };
-    set_headers(q, known, &headers);
-    if (download_open(s, &d, err))
-        return -1;
+    set_headers(d, &headers);
     struct http_request request = { .method = "GET",
-                                    .url = q->url,
+                                    .url = d->wish->url,
                                     .headers = &headers,
                                     .follows_redirects = true,
-                                    .cancel = q->cancel };
-    int failed = http_fetch(s->client, &request, &r, &d.writer, err);
+                                    .cancel = d->wish->cancel };
+    d->writer = (struct writer){ .ops = &download_ops };
+    d->response = &r;
+    d->has_begun = d->is_known = false;
+    int failed = http_fetch(d->source->client, &request, &r, &d->writer, err);
     *status = r.status;
-    if (failed && d.is_known) {
+    if (failed && d->is_known) {
         err_clear(err);
         failed = 0;
     }
-    return failed ? -1 : take_answer(s, &d, now, err);
+    return failed ? -1 : take_answer(d, now, err);
 }
 
 /* ---- tries ---- */
@@ -253,11 +288,16 @@ static bool is_worth_a_retry(int status, const struct err *err)
 static int get(struct http_source *s, const struct http_wish *q, const struct http_kept *known,
                struct http_kept *now, struct err *err)
 {
+    AUTO_VALUE(download_clear)
+    struct download d = { .source = s, .wish = q, .known = known };
     for (int n = 0;; n++) {
         int status = 0;
-        if (try_once(s, q, known, now, &status, err) == 0)
+        if (try_once(&d, now, &status, err) == 0)
             return 0;
-        if (n == RETRIES || !is_worth_a_retry(status, err))
+        bool is_past_end = status == 416 && d.etag; /* of what it is by now: from the start then */
+        if (is_past_end)
+            free(STEAL(d.etag));
+        if (n == RETRIES || !(is_past_end || is_worth_a_retry(status, err)))
             return -1;
         log_event(LOG_INFO, "source", "try again in_ms=%d status=%d error=\"%s\"",
                   RETRY_FIRST_MS << n, status, err->text);

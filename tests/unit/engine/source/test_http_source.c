@@ -176,6 +176,38 @@ TEST("servers that fail for a while are asked again, others are not")
     lab_close(&l);
 }
 
+static void sum(void *arg, uint64_t current, uint64_t total)
+{
+    uint64_t *seen = arg;
+    seen[0] = current;
+    seen[1] = total;
+}
+
+TEST("a body that broke off goes on where it did, unless it is another by then")
+{
+    static const struct {
+        const char *path;
+        int n_range, n_requests;
+    } rows[] = { { "broken/1/f", 1, 2 }, { "changed/2/f", 2, 3 } };
+    LAB(l);
+    for (size_t i = 0; i < 2; i++) {
+        struct http_file got;
+        AUTO_FREE char *ranged = xasprintf("%s Range", rows[i].path);
+        uint64_t seen[2] = { 0 };
+        REQUIRE_OK(ask(&l, rows[i].path,
+                       (struct http_wish){
+                           .want = digest_from(HELLO_512), .moved = sum, .moved_arg = seen },
+                       &got),
+                   &err);
+        EXPECT_STR(digest_text(&got.digest).s, HELLO);
+        EXPECT_INT(served_count(&l.served, ranged), rows[i].n_range);
+        EXPECT_INT(served_count(&l.served, rows[i].path), rows[i].n_requests);
+        EXPECT_INT(seen[0], 5);
+        EXPECT_INT(seen[1], 5);
+    }
+    lab_close(&l);
+}
+
 TEST("a secret goes to its host and nowhere else, and into no message")
 {
     LAB(l);
@@ -223,13 +255,6 @@ TEST("who cancels waits no longer")
     EXPECT_ERR(ask(&l, "flaky/99/f", (struct http_wish){ .cancel = cancel }, &got), &err,
                ERR_CANCELED);
     lab_close(&l);
-}
-
-static void sum(void *arg, uint64_t current, uint64_t total)
-{
-    uint64_t *seen = arg;
-    seen[0] = current;
-    seen[1] = total;
 }
 
 TEST("a large file streams, and tells how far it is")
