@@ -56,5 +56,8 @@ NODISCARD int node_claim(struct node *n, struct err *err);
 void node_release(struct node *n);
 /* Runs the operation, with progress. */
 NODISCARD int node_run(struct node *n, struct err *err);
+/* Tells the log, at level debug, the key and what was read of input i. */
+void node_log_key(const struct node *n);
+void node_log_content(const struct node *n, size_t i);
 /* The result of an input of `n` (borrowed; NULL: scratch); the input is done. */
 struct result *node_input(const struct node *n, size_t i);

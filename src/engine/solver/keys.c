@@ -53,6 +53,7 @@ static int input_content(struct node *n, size_t i, struct err *err)
     const struct op_impl *impl = node_impl(n);
     if (impl->content(impl->arg, n->vertex, i, node_input(n, i), d, n->solve->options->cancel, err))
         return -1;
+    node_log_content(n, i);
     return 0;
 }
 
@@ -97,6 +98,7 @@ int node_identify(struct node *n, struct err *err)
     n->outputs = arena_alloc(n->arena, sizeof(struct result *) * (n->vertex->n_outputs + 1));
     if (impl->key(impl->arg, n->vertex, n->arena, &n->key, n->solve->options->cancel, err))
         return -1;
+    node_log_key(n);
     return n->key.is_volatile ? node_run(n, err) : find_definition(n, err);
 }
 
