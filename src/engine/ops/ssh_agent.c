@@ -149,6 +149,8 @@ int ssh_agents_find(struct ssh_agents *a, const char *id, const struct cancel *c
 {
     int status = 0;
     *path = NULL;
+    if (!*id)
+        id = "default";
     pthread_mutex_lock(&a->lock);
     for (size_t i = 0; i < a->n && !*path && !status; i++) {
         struct agent *one = &a->items[i];

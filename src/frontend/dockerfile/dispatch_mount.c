@@ -41,14 +41,13 @@ static void add_ssh(struct dispatch *d, const struct run_mount *m, int number,
 {
     const char *dest =
         m->target[0] ? m->target : arena_printf(d->arena, "/run/buildkit/ssh_agent.%d", number);
-    const char *id = m->id[0] ? m->id : "default";
-    capture_mount(d, OUTLINE_SSH, id, m->is_required);
+    capture_mount(d, OUTLINE_SSH, m->id[0] ? m->id : "default", m->is_required);
     if (!parts->ssh_socket)
         parts->ssh_socket = dest;
     *vec_push(&parts->mounts) = (struct op_mount){
         .type = MOUNT_SSH,
         .dest = dest,
-        .id = id,
+        .id = m->id, /* "" for the default, as BuildKit's front end leaves it */
         .uid = m->uid,
         .gid = m->gid,
         .mode = m->has_mode ? m->mode : 0600,
