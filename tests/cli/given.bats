@@ -263,7 +263,7 @@ DOCKERFILE
     [[ "$output" == *"hooks are programs of the host's"* ]]
 }
 
-@test "limits reach the step and change no cache key" {
+@test "limits reach the step; what is of the machine changes no cache key, as with docker" {
     base
     context <<'DOCKERFILE'
 FROM base
@@ -274,10 +274,14 @@ DOCKERFILE
     [ "$status" = 0 ]
     [[ "$stderr" == *" 123"* && "$stderr" == *" 456"* && "$stderr" == *" 3072 "* ]]
     [[ "$stderr" == *127.0.0.1*gw* && "$stderr" == *"::1"*six* ]]
-    run --separate-stderr kiln build --progress plain --ulimit nofile=99 --shm-size 5m -m 64m \
-        --cpu-shares 512 --cgroup-parent other --add-host gw:10.0.0.1 --add-host six=10.0.0.2 ctx
+    run --separate-stderr kiln build --progress plain --ulimit nofile=123:456 --shm-size 3m -m 64m \
+        --cpu-shares 512 --add-host gw:10.0.0.1 --add-host six=10.0.0.2 ctx
     [ "$status" = 0 ]
     [[ "$stderr" == *CACHED* ]]
+    run --separate-stderr kiln build --progress plain --ulimit nofile=99 --shm-size 3m \
+        --add-host gw:10.0.0.1 --add-host six=10.0.0.2 ctx
+    [ "$status" = 0 ]
+    [[ "$stderr" == *" 99"* ]]
 }
 
 @test "a step over its memory is killed, and that is told" {

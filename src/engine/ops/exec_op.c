@@ -1,9 +1,5 @@
 /* engine/ops/exec_op.c - RUN: a process in a root file system.
  *
- * The key takes what the step can see: arguments, environment, user, folder, mounts.  It leaves out
- * what is of the machine or of the moment: proxies, addresses of extra hosts, limits (BuildKit does
- * the same).
- *
  * Spec: BuildKit solver/llbsolver/ops/exec.go, executor; runc's HOME. */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -12,110 +8,24 @@
 #include "base/core/limits.h"
 #include "base/core/mem.h"
 #include "base/sys/fs.h"
-#include "engine/ops/internal.h"
+#include "engine/ops/key.h"
 
 /* ---- keys ---- */
 
-static void hash_text(struct hasher *h, const char *text)
-{
-    hasher_update_framed(h, span_of(text ? text : ""));
-}
-
-static void hash_number(struct hasher *h, int64_t n)
-{
-    char text[24];
-    snprintf(text, sizeof text, "%lld", (long long)n);
-    hash_text(h, text);
-}
-
-static void hash_strings(struct hasher *h, const struct strings *s)
-{
-    hash_number(h, (int64_t)s->n);
-    for (size_t i = 0; i < s->n; i++)
-        hash_text(h, s->items[i]);
-}
-
-/* The id of a cache is left out: what is in it decides nothing (BuildKit 2.2). */
-static void hash_mount(struct hasher *h, const struct op_mount *m)
-{
-    hash_number(h, m->type);
-    hash_text(h, m->dest);
-    hash_text(h, m->selector);
-    hash_number(h, m->is_readonly);
-    hash_number(h, m->output);
-    hash_number(h, m->input);
-    if (m->type == MOUNT_CACHE)
-        hash_number(h, m->sharing);
-    if (m->type == MOUNT_TMPFS)
-        hash_number(h, m->size);
-    if (m->type == MOUNT_SECRET || m->type == MOUNT_SSH) {
-        hash_text(h, m->id);
-        hash_number(h, m->uid);
-        hash_number(h, m->gid);
-        hash_number(h, m->mode);
-        hash_number(h, m->is_optional);
-    }
-}
-
-/* --shm-size: a limit like the others. */
-static bool is_shared_memory(const struct op_mount *m)
-{
-    return m->type == MOUNT_TMPFS && strcmp(m->dest, "/dev/shm") == 0;
-}
-
-static int64_t count_hashed(const struct op_exec *e)
-{
-    int64_t n = 0;
-    for (size_t i = 0; i < e->n_mounts; i++)
-        n += !is_shared_memory(&e->mounts[i]);
-    return n;
-}
-
-static struct digest hash_exec(const struct vertex *v)
-{
-    const struct op_exec *e = &v->exec;
-    AUTO(hasher_free) struct hasher *h = hasher_new(DIGEST_SHA256);
-    hash_text(h, "exec");
-    hash_text(h, platform_text(&v->platform).s);
-    hash_strings(h, &e->args);
-    hash_strings(h, &e->env);
-    hash_text(h, e->cwd);
-    hash_text(h, e->user);
-    hash_text(h, e->hostname);
-    hash_number(h, count_hashed(e));
-    for (size_t i = 0; i < e->n_mounts; i++)
-        if (!is_shared_memory(&e->mounts[i]))
-            hash_mount(h, &e->mounts[i]);
-    hash_number(h, e->network);
-    hash_number(h, e->security);
-    hash_number(h, (int64_t)e->n_hosts);
-    for (size_t i = 0; i < e->n_hosts; i++)
-        hash_text(h, e->hosts[i].host);
-    hash_number(h, (int64_t)e->n_exit_codes);
-    for (size_t i = 0; i < e->n_exit_codes; i++)
-        hash_number(h, e->exit_codes[i]);
-    hash_number(h, (int64_t)e->n_secret_env);
-    for (size_t i = 0; i < e->n_secret_env; i++) {
-        hash_text(h, e->secret_env[i].id);
-        hash_text(h, e->secret_env[i].name);
-        hash_number(h, e->secret_env[i].is_optional);
-    }
-    hash_number(h, (int64_t)e->n_devices);
-    for (size_t i = 0; i < e->n_devices; i++)
-        hash_text(h, e->devices[i].name);
-    return hasher_final(h);
-}
-
-/* BuildKit 2.2: never the root; mounts without an output or read-only ones. */
-static bool is_read_only_input(const struct vertex *v, size_t i)
+/* Whether what the step sees of input i may stand for it: a mount that is not the root, and whose
+ * result, if it has one, holds nothing that was not seen.  BuildKit lets the last mount of an input
+ * decide; all must agree here. */
+static bool is_by_content(const struct vertex *v, size_t i)
 {
     bool found = false;
     for (size_t k = 0; k < v->exec.n_mounts; k++) {
         const struct op_mount *m = &v->exec.mounts[k];
         if (m->input != (int32_t)i)
             continue;
-        if (strcmp(m->dest, "/") == 0 || m->type != MOUNT_BIND ||
-            (m->output >= 0 && !m->is_readonly) || m->content_cache == CONTENT_CACHE_OFF)
+        const char *selector = m->selector ? m->selector : "";
+        bool is_all = selector[strspn(selector, "/")] == '\0';
+        if ((strcmp(m->dest, "/") == 0 && m->content_cache != CONTENT_CACHE_ON) ||
+            (m->output >= 0 && !m->is_readonly && !is_all) || m->content_cache == CONTENT_CACHE_OFF)
             return false;
         found = true;
     }
@@ -131,35 +41,24 @@ static int exec_key(void *arg, const struct vertex *v, struct arena *a, struct o
         return -1;
     atomic_store(&ops->has_steps, true);
     struct op_key_input *inputs = arena_alloc(a, sizeof *inputs * (v->n_inputs + 1));
-    for (size_t i = 0; i < v->n_inputs; i++)
-        inputs[i] = (struct op_key_input){ .by_content = is_read_only_input(v, i) };
-    *out = (struct op_key){ .digest = hash_exec(v), .inputs = inputs };
+    for (size_t i = 0; i < v->n_inputs; i++) {
+        AUTO_VALUE(key_paths_clear) struct key_paths paths = { 0 };
+        exec_input_paths(v, i, a, &paths);
+        inputs[i].by_content = is_by_content(v, i);
+        if (paths.n)
+            inputs[i].selector = key_selector(&paths);
+    }
+    *out = (struct op_key){ .digest = key_of_exec(v), .inputs = inputs };
     return 0;
 }
 
 static int exec_content(void *arg, const struct vertex *v, size_t i, struct result *r,
                         struct digest *out, const struct cancel *cancel, struct err *err)
 {
-    struct ops *ops = arg;
-    AUTO_VALUE(opened_close) struct opened o = { 0 };
-    struct tree_digest_options options = { .pool = ops->o.pool, .cancel = cancel };
-    AUTO(hasher_free) struct hasher *h = hasher_new(DIGEST_SHA256);
-    if (result_open(ops, r, cancel, &o, err))
-        return -1;
-    for (size_t k = 0; k < v->exec.n_mounts; k++) {
-        const struct op_mount *m = &v->exec.mounts[k];
-        AUTO_VALUE(str_list_clear) struct str_list found = { 0 };
-        if (m->input != (int32_t)i)
-            continue;
-        if (tree_find(o.tree, m->selector ? m->selector : "", false, true, &found, err))
-            return -1;
-        struct digest d = { 0 };
-        if (found.n && tree_digest(o.tree, found.items[0], &options, &d, err))
-            return -1;
-        hasher_update_framed(h, span_bytes(d.bytes, 32));
-    }
-    *out = hasher_final(h);
-    return 0;
+    AUTO(arena_free) struct arena *a = arena_new();
+    AUTO_VALUE(key_paths_clear) struct key_paths paths = { 0 };
+    exec_input_paths(v, i, a, &paths);
+    return key_content(arg, r, &paths, cancel, out, err);
 }
 
 /* ---- running ---- */

@@ -15,7 +15,7 @@
 #include "base/core/limits.h"
 #include "base/core/mem.h"
 #include "base/sys/fs.h"
-#include "engine/ops/internal.h"
+#include "engine/ops/key.h"
 
 /* ---- keys ---- */
 
@@ -27,76 +27,27 @@ static bool is_changed_input(const struct vertex *v, size_t i)
     return false;
 }
 
-static bool is_owner_input(const struct vertex *v, size_t i)
-{
-    for (size_t k = 0; k < v->file.n_actions; k++) {
-        const struct owner *o = &v->file.actions[k].owner;
-        if (o->is_set && ((o->user.kind == OWNER_NAME && o->user.input == (int32_t)i) ||
-                          (o->group.kind == OWNER_NAME && o->group.input == (int32_t)i)))
-            return true;
-    }
-    return false;
-}
-
 static int file_key(void *arg, const struct vertex *v, struct arena *a, struct op_key *out,
                     const struct cancel *cancel, struct err *err)
 {
     (void)arg, (void)cancel, (void)err;
     struct op_key_input *inputs = arena_alloc(a, sizeof *inputs * (v->n_inputs + 1));
-    for (size_t i = 0; i < v->n_inputs; i++)
-        inputs[i] =
-            (struct op_key_input){ .by_content = !is_changed_input(v, i) && !is_owner_input(v, i) };
-    *out = (struct op_key){ .digest = hash_without_inputs(v), .inputs = inputs };
-    return 0;
-}
-
-static struct str_list list_of(const struct strings *s)
-{
-    return (struct str_list){ .items = (char **)(uintptr_t)s->items, .n = s->n };
-}
-
-/* What one copy reads: the names it finds and what is below each. */
-static int hash_source(struct ops *ops, const struct tree *t, const struct op_action *a,
-                       struct hasher *h, const struct cancel *cancel, struct err *err)
-{
-    struct str_list include = list_of(&a->include), exclude = list_of(&a->exclude);
-    struct tree_digest_options o = { .include = &include,
-                                     .exclude = &exclude,
-                                     .is_contents_only = a->copies_dir_contents,
-                                     .pool = ops->o.pool,
-                                     .cancel = cancel };
-    AUTO_VALUE(str_list_clear) struct str_list found = { 0 };
-    if (tree_find(t, a->src, a->has_wildcards, a->follows_symlinks, &found, err))
-        return -1;
-    vec_each (&found, path) {
-        struct digest d;
-        const char *slash = strrchr(*path, '/');
-        if (tree_digest(t, *path, &o, &d, err))
-            return -1;
-        hasher_update_framed(h, span_of(slash ? slash + 1 : *path));
-        hasher_update(h, span_bytes(d.bytes, 32));
+    for (size_t i = 0; i < v->n_inputs; i++) {
+        AUTO_VALUE(key_paths_clear) struct key_paths paths = { 0 };
+        file_input_paths(v, i, &paths);
+        if (paths.n)
+            inputs[i] = (struct op_key_input){ true, key_selector(&paths) };
     }
+    *out = (struct op_key){ .digest = key_of_file(v), .inputs = inputs };
     return 0;
 }
 
 static int file_content(void *arg, const struct vertex *v, size_t i, struct result *r,
                         struct digest *out, const struct cancel *cancel, struct err *err)
 {
-    struct ops *ops = arg;
-    AUTO_VALUE(opened_close) struct opened o = { 0 };
-    if (result_open(ops, r, cancel, &o, err))
-        return -1;
-    AUTO(hasher_free) struct hasher *h = hasher_new(DIGEST_SHA256);
-    for (size_t k = 0; k < v->file.n_actions; k++) {
-        const struct op_action *a = &v->file.actions[k];
-        if (a->type != ACTION_COPY || a->secondary != (int32_t)i)
-            continue;
-        hasher_update_framed(h, SPAN("copy"));
-        if (hash_source(ops, o.tree, a, h, cancel, err))
-            return -1;
-    }
-    *out = hasher_final(h);
-    return 0;
+    AUTO_VALUE(key_paths_clear) struct key_paths paths = { 0 };
+    file_input_paths(v, i, &paths);
+    return key_content(arg, r, &paths, cancel, out, err);
 }
 
 /* ---- running ---- */

@@ -40,8 +40,6 @@ void exec_impl_init(struct op_impl *impl, struct ops *ops);
 void file_impl_init(struct op_impl *impl, struct ops *ops);
 void merge_impl_init(struct op_impl *impl, struct ops *ops);
 void diff_impl_init(struct op_impl *impl, struct ops *ops);
-/* The operation's bytes without its inputs: all that decides the result but what is read. */
-struct digest hash_without_inputs(const struct vertex *v);
 
 /* A result opened for reading: its tree, and the view that is under it. */
 struct opened {

@@ -5,13 +5,13 @@
  * base that was never pulled pulls nothing.
  *
  * Spec: BuildKit docs/dev/merge-diff.md. */
-#include "engine/ops/internal.h"
+#include "engine/ops/key.h"
 
 static int stack_key(void *arg, const struct vertex *v, struct arena *a, struct op_key *out,
                      const struct cancel *cancel, struct err *err)
 {
     (void)arg, (void)a, (void)cancel, (void)err;
-    *out = (struct op_key){ .digest = hash_without_inputs(v) };
+    *out = (struct op_key){ .digest = v->type == OP_MERGE ? key_of_merge(v) : key_of_diff(v) };
     return 0;
 }
 

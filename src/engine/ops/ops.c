@@ -6,39 +6,6 @@
 #include "base/core/mem.h"
 #include "engine/ops/internal.h"
 
-/* The first field of a message, when it is length-delimited and its tag one byte, as those of an
- * operation are; else all. */
-static struct span first_field(struct span bytes)
-{
-    enum { TYPE = 7, LENGTH_DELIMITED = 2, LENGTH_BYTES = 5 };
-    uint64_t len = 0;
-    size_t at = 1;
-    if ((bytes.ptr[0] & (TYPE | 0x80)) != LENGTH_DELIMITED)
-        return bytes;
-    for (unsigned shift = 0; at < bytes.len && at <= LENGTH_BYTES; shift += 7) {
-        uint8_t byte = (uint8_t)bytes.ptr[at++];
-        len |= (uint64_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80))
-            break;
-    }
-    return span_first(bytes, at + len);
-}
-
-/* Inputs are field 1 of the message. */
-struct digest hash_without_inputs(const struct vertex *v)
-{
-    struct span bytes = v->encoded;
-    AUTO(hasher_free) struct hasher *h = hasher_new(DIGEST_SHA256);
-    hasher_update_framed(h, span_of(op_type_name(v->type)));
-    while (bytes.len > 0) {
-        struct span field = first_field(bytes);
-        if ((uint8_t)bytes.ptr[0] != (1 << 3 | 2))
-            hasher_update_framed(h, field);
-        bytes = span_skip(bytes, field.len);
-    }
-    return hasher_final(h);
-}
-
 struct ops *ops_new(const struct ops_options *o)
 {
     struct ops *ops = xcalloc(1, sizeof *ops);

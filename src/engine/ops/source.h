@@ -33,5 +33,5 @@ DEFINE_AUTO(char, secret_free)
 /* The chain of an image's layers as the result. */
 NODISCARD int image_result(struct ops *ops, const struct op_run *run, const struct image *image,
                            struct err *err);
-/* Tag or digest, mirror or not: what an image holds is told by its config. */
+/* Tag or digest, mirror or not: what an image holds is told by its layers. */
 struct digest image_key(const struct image *image);

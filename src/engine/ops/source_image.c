@@ -1,6 +1,9 @@
-/* engine/ops/source_image.c - docker-image://REFERENCE: a chain of layers, none of them fetched. */
+/* engine/ops/source_image.c - docker-image://REFERENCE: a chain of layers, none of them fetched.
+ *
+ * Spec: BuildKit source/containerimage. */
 #include <string.h>
 
+#include "engine/ops/key.h"
 #include "engine/ops/source.h"
 #include "image/oci/reference.h"
 
@@ -25,12 +28,24 @@ static int find_image(struct ops *ops, const struct vertex *v, const struct canc
     return image_source_get(ops->o.images, &ref, &p, mode, cancel, out, err);
 }
 
+/* BuildKit has two keys for an image: one of the manifest, which is known first, and one of the
+ * chainID of its layers, which tag, digest, mirror and annotations do not change.  Its records hang
+ * on both, so the second is enough.  An image without layers has the first alone. */
 struct digest image_key(const struct image *image)
 {
-    AUTO(hasher_free) struct hasher *h = hasher_new(DIGEST_SHA256);
-    hasher_update_framed(h, SPAN("image"));
-    hasher_update_framed(h, span_of(digest_text(&image->config_digest).s));
-    return hasher_final(h);
+    const struct image_config *c = &image->config;
+    if (c->diff_ids.n) {
+        struct digest id = chain_id(c->diff_ids.items, c->diff_ids.n);
+        return source_digest(digest_text(&id).s);
+    }
+    AUTO(json_free) struct json *o = json_new_object();
+    json_set_str(o, "Digest", digest_text(&image->target.digest).s);
+    json_set_str(o, "OS", c->platform.os);
+    json_set_str(o, "Arch", c->platform.architecture);
+    key_put_text(o, "Variant", c->platform.variant);
+    key_put_text(o, "OSVersion", c->platform.os_version);
+    struct digest manifest_key = key_digest(o);
+    return source_digest(digest_text(&manifest_key).s);
 }
 
 int image_result(struct ops *ops, const struct op_run *run, const struct image *image,

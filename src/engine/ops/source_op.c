@@ -97,7 +97,7 @@ static int source_content(void *arg, const struct vertex *v, size_t i, struct re
     struct tree_digest_options options = { .pool = ops->o.pool, .cancel = cancel };
     if (result_open(ops, r, cancel, &o, err))
         return -1;
-    return tree_digest(o.tree, "", &options, out, err);
+    return tree_digest(o.tree, &(struct tree_selector){ .path = "" }, &options, out, err);
 }
 
 static int source_run(void *arg, const struct op_run *run, struct err *err)

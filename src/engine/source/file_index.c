@@ -1,8 +1,9 @@
-/* engine/source/file_index.c - digests of files by what the kernel says of them.
+/* engine/source/file_index.c - records of a context's files by what the kernel says of them.
  *
- * Table file_index: (dev, ino) -> size, mtime, ctime, digest.  An entry counts when all five agree;
- * ctime cannot be set back by who changes the file.  A row lives for a month, then its file is read
- * again. */
+ * Table file_record: (dev, ino) -> size, mtime, ctime, record (see tree_record.c).  An entry counts
+ * when all five agree; ctime cannot be set back by who changes the file, its mode or its
+ * attributes, and owners are no part of a context's records.  A row lives for a month, then its
+ * file is read again. */
 #include <string.h>
 #include <time.h>
 
@@ -11,9 +12,10 @@
 enum { KEEP_S = 30 * 24 * 3600 };
 
 static const char schema[] =
-    "CREATE TABLE IF NOT EXISTS file_index (dev INTEGER NOT NULL, ino INTEGER NOT NULL,"
+    "DROP TABLE IF EXISTS file_index;" /* digests of another kind */
+    "CREATE TABLE IF NOT EXISTS file_record (dev INTEGER NOT NULL, ino INTEGER NOT NULL,"
     " size INTEGER NOT NULL, mtime INTEGER NOT NULL, ctime INTEGER NOT NULL,"
-    " digest BLOB NOT NULL, put_at INTEGER NOT NULL, PRIMARY KEY (dev, ino)) WITHOUT ROWID;";
+    " record BLOB NOT NULL, put_at INTEGER NOT NULL, PRIMARY KEY (dev, ino)) WITHOUT ROWID;";
 
 static int64_t nanoseconds(const struct timespec *t)
 {
@@ -25,7 +27,7 @@ int index_find(struct store *st, const struct node_stat *file, struct digest *ou
 {
     AUTO(query_close) struct query *q = NULL;
     if (query_open(store_db(st),
-                   "SELECT digest FROM file_index WHERE dev = ?1 AND ino = ?2 AND size = ?3"
+                   "SELECT record FROM file_record WHERE dev = ?1 AND ino = ?2 AND size = ?3"
                    " AND mtime = ?4 AND ctime = ?5",
                    &q, err))
         return -1;
@@ -56,7 +58,7 @@ int index_put(struct store *st, const struct node_stat *file, const struct diges
     struct query *q = NULL;
     if (query_open(
             store_db(st),
-            "INSERT OR REPLACE INTO file_index (dev, ino, size, mtime, ctime, digest, put_at)"
+            "INSERT OR REPLACE INTO file_record (dev, ino, size, mtime, ctime, record, put_at)"
             " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             &q, err))
         return -1;
@@ -79,7 +81,7 @@ int index_open(struct store *st, struct err *err)
 {
     struct query *q = NULL;
     if (db_apply(store_db(st), schema, err) ||
-        query_open(store_db(st), "DELETE FROM file_index WHERE put_at < ?1", &q, err))
+        query_open(store_db(st), "DELETE FROM file_record WHERE put_at < ?1", &q, err))
         return -1;
     query_int(q, 1, time(NULL) - KEEP_S);
     return query_run(q, err);

@@ -315,6 +315,40 @@ static char *inside_root(const char *path)
     return xstrdup(clean + strspn(clean, "/"));
 }
 
+/* Bytes of the parts before the first with a wildcard. */
+static size_t literal_len(const char *pattern)
+{
+    size_t len = 0;
+    for (struct span rest = span_of(pattern); rest.len > 0;) {
+        AUTO_FREE char *part = span_dup(span_cut(&rest, '/'));
+        if (pattern_has_wildcard(part))
+            break;
+        len += strlen(part) + 1;
+    }
+    return len ? len - 1 : 0;
+}
+
+/* What a pattern found: symlinks lead on within its literal parts, and as the last one; what lies
+ * behind others was not found (Go's filepath.Walk does not go there). */
+static int resolve_found(const struct tree *t, const char *one, size_t n_literal, bool follows,
+                         char **out, struct err *err)
+{
+    AUTO_FREE char *start = NULL, *real = NULL;
+    *out = NULL;
+    if (n_literal >= strlen(one))
+        return resolve(t, one, follows, out, err);
+    AUTO_FREE char *literal = xstrndup(one, n_literal);
+    if (resolve(t, literal, true, &start, err) || resolve(t, one, false, &real, err))
+        return -1;
+    if (!start || !real)
+        return 0;
+    AUTO_FREE char *want = *start ? xasprintf("%s/%s", start, one + n_literal + (n_literal > 0))
+                                  : xstrdup(one + n_literal + (n_literal > 0));
+    if (strcmp(real, want) != 0)
+        return 0;
+    return resolve(t, one, follows, out, err);
+}
+
 static int compare_texts(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
@@ -324,6 +358,7 @@ int tree_find_names(const struct tree *t, const char *path, bool has_wildcards, 
                     struct str_list *out, struct str_list *names, struct err *err)
 {
     AUTO_FREE char *clean = inside_root(path);
+    size_t n_literal = has_wildcards ? literal_len(clean) : SIZE_MAX;
     AUTO_VALUE(str_list_clear) struct str_list found = { 0 };
     if (!has_wildcards)
         str_list_push(&found, clean);
@@ -331,7 +366,7 @@ int tree_find_names(const struct tree *t, const char *path, bool has_wildcards, 
         return -1;
     vec_each (&found, one) {
         AUTO_FREE char *real = NULL;
-        if (resolve(t, *one, follows, &real, err))
+        if (resolve_found(t, *one, n_literal, follows, &real, err))
             return err_wrap(err, "find %s", path);
         if (!real || !shows(t, real))
             continue;

@@ -4,11 +4,12 @@
  * A tree is an open folder, and for a build context the patterns of .dockerignore that hide parts
  * of it.  Copying and content digests work on trees and never ask where one came from.
  *
- * A content digest covers, for every entry below a path: its path relative to it, type, permission
- * bits, owner (0:0 in a context), size, link target, device, security.capability, and content; no
- * time.  Contents of regular files are remembered by (device, inode, size, mtime, ctime) in the
- * store, so that a second look at an unchanged tree is one statx per file and no read.  Files as
- * young as the clock's grain are not remembered.
+ * A content digest is BuildKit's content checksum, so that caches may travel: it covers, for every
+ * entry below a path, name, type, permission bits, owner (0:0 in a context), size, link target,
+ * device, extended attributes that a layer would hold, and content; no time.  Records of regular
+ * files are remembered by (device, inode, size, mtime, ctime) in the store, so that a second look
+ * at an unchanged tree is one statx per file and no read.  Files as young as the clock's grain are
+ * not remembered.
  *
  * Threads: a tree may be read by several threads. */
 #pragma once
@@ -71,14 +72,20 @@ NODISCARD int tree_find_names(const struct tree *t, const char *path, bool has_w
                               bool follows, struct str_list *out, struct str_list *names,
                               struct err *err);
 
-/* Sockets count as not there; fifos and devices are never opened.  A folder's own attributes are
- * left out by is_contents_only.  Fails: CORRUPT when a file changes its size meanwhile; DENIED,
- * SYSTEM, CANCELED. */
-struct tree_digest_options {
+/* What an operation reads of a tree. */
+struct tree_selector {
+    const char *path; /* "" all; a leading '/' says nothing */
+    bool follows;     /* a symlink as its last part */
+    bool has_wildcards;
     const struct str_list *include, *exclude; /* patterns relative to the path; may be NULL */
-    bool is_contents_only;                    /* of a folder: what is in it, not itself */
-    struct pool *pool;                        /* may be NULL */
+};
+struct tree_digest_options {
+    struct pool *pool; /* may be NULL */
     const struct cancel *cancel;
 };
-NODISCARD int tree_digest(const struct tree *t, const char *path,
+/* *out is not set when the path is not there; wildcards and patterns that choose nothing give the
+ * digest of nothing.  Sockets count as not there; fifos and devices are never opened.
+ * Fails: INVALID (pattern); CORRUPT when a file changes its size meanwhile; DENIED, SYSTEM,
+ * CANCELED. */
+NODISCARD int tree_digest(const struct tree *t, const struct tree_selector *s,
                           const struct tree_digest_options *o, struct digest *out, struct err *err);

@@ -294,6 +294,26 @@ TEST("the root that is copied into may have symlinks, which lead inside it")
     lab_close(&l);
 }
 
+TEST("a symlink that is followed keeps its own name; one that leads nowhere is not there")
+{
+    LAB(l, NONE);
+    AUTO(graph_builder_free) struct graph_builder *b = graph_builder_new();
+    AUTO(snapshot_unref) struct snapshot *s = NULL;
+    RUN("mkdir -p c/d; echo x >c/d/f; ln -s d/f c/l1; ln -s d/f c/l2; ln -s none c/l3");
+    struct op_action actions[] = {
+        copy_of(add_context(b, "context", NULL), "/l1", "/one/"),
+        copy_of(add_context(b, "context", NULL), "/l*", "/all/"),
+    };
+    for (size_t i = 0; i < 2; i++)
+        actions[i].follows_symlinks = actions[i].has_wildcards = actions[i].creates_dest_path =
+            true;
+    REQUIRE_OK(lab_solve(&l, b, add_actions(b, (struct edge){ 0 }, actions, 2), &s), &err);
+    AUTO_FREE char *got = inside(&l, s, NAMES "; cat all/l2; readlink all/l1 || true");
+    EXPECT_STR(got, "all all/l1 all/l2 one one/l1 x");
+    snapshot_unref(STEAL(s));
+    lab_close(&l);
+}
+
 TEST("single actions refuse what makes no sense")
 {
     static const struct {

@@ -144,6 +144,19 @@ TEST("what is hidden is not found, by whatever way")
     RUN_ROWS(rows);
 }
 
+TEST("wildcards do not go through symlinks, what stands before the first does")
+{
+    static const struct find_row rows[] = {
+        { .name = "a folder by a wildcard", .path = "*/f", .want = "d/f" },
+        { .name = "a link behind a wildcard", .path = "?/in/f", .want = "" },
+        { .name = "before the first", .path = "l/*", .want = "d/f|d/in" },
+        { .name = "the last part stays", .path = "?", .want = "d|l" },
+        { .name = "the last part followed", .path = "?", .follows = true, .want = "d" },
+    };
+    shell("mkdir c c/d; cd c; touch d/f; ln -s d l; ln -s ../d d/in");
+    RUN_ROWS(rows);
+}
+
 TEST("a name with a newline is found whole, also through symlinks")
 {
     static const struct find_row rows[] = {
