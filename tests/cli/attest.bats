@@ -136,13 +136,18 @@ out() {
     kiln sbom --scan --format json app | cmp - one.json
 }
 
-@test "a root file system of Debian: the packages that dpkg-query lists" {
-    [ -n "${KILN_DEBIAN_ROOT:-}" ] || skip "needs KILN_DEBIAN_ROOT, a folder made by mmdebstrap"
+@test "the packages of this machine: those that dpkg-query lists, and no other of dpkg's" {
+    [ -r /var/lib/dpkg/status ] || skip "needs a Debian"
     can_build
+    need jq
+    mkdir -p debian/var/lib/dpkg
+    cp /var/lib/dpkg/status debian/var/lib/dpkg
     printf 'FROM scratch\nCOPY . /\n' >Dockerfile
-    kiln build --quiet -f Dockerfile -t debian "$KILN_DEBIAN_ROOT" >/dev/null
+    kiln build --quiet -f Dockerfile -t debian --sbom=true debian >/dev/null
     kiln sbom --format json debian | jq -r '.packages[] | select(.externalRefs) | .name + " " + .versionInfo' | sort >got
-    dpkg-query --admindir="$KILN_DEBIAN_ROOT/var/lib/dpkg" -W -f='${Package} ${Version}\n' | sort -u | diff - got
+    dpkg-query --admindir=debian/var/lib/dpkg -W -f='${db:Status-Status} ${Package} ${Version}\n' |
+        sed -En 's/^(installed|triggers-[a-z]*) //p' | sort -u | diff - got
+    [ "$(wc -l <got)" -gt 100 ]
 }
 
 @test "mode=min keeps arguments to itself; mode=max tells them, and no secret" {
