@@ -8,6 +8,9 @@
 
 struct cancel;
 struct cancel *cancel_new(void);
+/* One that is also fired when `above` (borrowed, outlives it; NULL: none) is, and not the other way
+ * round: for a part of the work that may fail and be tried in another way. */
+struct cancel *cancel_new_below(const struct cancel *above);
 void cancel_free(struct cancel *c);
 DEFINE_AUTO(struct cancel, cancel_free)
 

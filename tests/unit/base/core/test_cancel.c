@@ -31,6 +31,24 @@ TEST("firing is seen by loops and by poll, and stays")
     EXPECT_STR(err.text, "canceled");
 }
 
+TEST("one below another is fired with it, and alone")
+{
+    AUTO(cancel_free) struct cancel *above = cancel_new();
+    AUTO(cancel_free) struct cancel *below = cancel_new_below(above);
+    AUTO(cancel_free) struct cancel *other = cancel_new_below(above);
+    AUTO(cancel_free) struct cancel *deepest = cancel_new_below(other);
+    AUTO(cancel_free) struct cancel *alone = cancel_new_below(NULL);
+    EXPECT(!cancel_fired(below) && !is_readable(cancel_fd(below)));
+    cancel_fire(below);
+    EXPECT(cancel_fired(below) && is_readable(cancel_fd(below)));
+    EXPECT(!cancel_fired(above) && !is_readable(cancel_fd(above)));
+    EXPECT(!cancel_fired(other) && !is_readable(cancel_fd(deepest)));
+    cancel_fire(above);
+    EXPECT(cancel_fired(other) && is_readable(cancel_fd(other)));
+    EXPECT(cancel_fired(deepest) && is_readable(cancel_fd(deepest)));
+    EXPECT(!cancel_fired(alone) && !is_readable(cancel_fd(alone)));
+}
+
 TEST("without a cancel nothing is ever canceled")
 {
     struct err err = { 0 };
