@@ -390,8 +390,9 @@ static void begin(struct run *r)
         hex_print(span_bytes(id, sizeof id), r->invocation_id);
 }
 
-int build_run(struct engine *e, const struct build_request *q, const struct progress *progress,
-              struct cancel *cancel, struct build_result *out, struct err *err)
+static int run_once(struct engine *e, const struct build_request *q,
+                    const struct progress *progress, struct cancel *cancel,
+                    struct build_result *out, struct err *err)
 {
     *out = (struct build_result){ .base_images = STR_MAP };
     struct build_request request = *q;
@@ -416,5 +417,26 @@ int build_run(struct engine *e, const struct build_request *q, const struct prog
     engine_watch(e, NULL);
     if (q->exports.n == 0)
         export_spec_clear(&as_image);
+    return status;
+}
+
+/* Layers that a cache promised, lately or long ago, and that are nowhere: their results are
+ * forgotten, and made in a second run, without caches. */
+int build_run(struct engine *e, const struct build_request *q, const struct progress *progress,
+              struct cancel *cancel, struct build_result *out, struct err *err)
+{
+    struct build_request alone = *q;
+    AUTO(cancel_free) struct cancel *first = cancel_new_below(cancel);
+    size_t n_lost = e->snapshots ? snapshots_n_lost(e->snapshots) : 0;
+    int status = run_once(e, q, progress, first, out, err);
+    if (status == 0 || !e->snapshots || snapshots_n_lost(e->snapshots) == n_lost ||
+        cancel_fired(cancel))
+        return status;
+    struct build_warning why = { .text = xasprintf("built again without caches: %s", err->text) };
+    build_result_clear(out);
+    err_clear(err);
+    alone.cache_from = (struct cache_specs){ 0 };
+    status = run_once(e, &alone, progress, cancel, out, err);
+    *vec_push(&out->warnings) = why;
     return status;
 }

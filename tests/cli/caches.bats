@@ -192,6 +192,41 @@ DOCKERFILE
     done
 }
 
+@test "layers that a cache promised and does not have: the build is done again without it, and nothing bad stays" {
+    start
+    kiln build -q --cache-to type=local,dest=cache,mode=max ctx >/dev/null
+    sed -i 's/^RUN cat .*moment/& \&\& echo changed > \/changed/' ctx/Dockerfile
+    manifest=cache/blobs/sha256/$(jq -r '.manifests[0].digest[7:]' cache/index.json)
+    layer=cache/blobs/sha256/$(jq -r '.layers | max_by(.size).digest[7:]' "$manifest")
+    for how in gone rotten; do
+        rm -f "$layer"
+        [ $how = gone ] || echo rotten >"$layer"
+        fresh "other-$how"
+        run --separate-stderr kiln build --progress plain -t app --cache-from type=local,src=cache ctx
+        echo "$stderr"
+        [ "$status" = 0 ]
+        [[ "$stderr" == *" - built again without caches: "*"$(basename "$layer")"* ]]
+        [ "$(kiln run app cat /changed)" = changed ]
+        run --separate-stderr kiln build --progress plain -t app --cache-from type=local,src=cache ctx
+        [ "$status" = 0 ]
+        [ -z "$(steps "$stderr")" ]
+        [[ "$stderr" != *"built again"* ]]
+    done
+}
+
+@test "results whose cache is gone are forgotten when they are needed, and made here" {
+    start
+    kiln build -q --cache-to type=local,dest=cache,mode=max ctx >/dev/null
+    fresh other
+    kiln build -q -o type=cacheonly --cache-from type=local,src=cache ctx >/dev/null
+    rm -r cache
+    echo 'RUN echo more > /more' >>ctx/Dockerfile
+    run --separate-stderr kiln build --progress plain -t app ctx
+    [ "$status" = 0 ]
+    [[ "$stderr" == *" - built again without caches: "* ]]
+    [ "$(kiln run app cat /more)" = more ]
+}
+
 # refusing: starts a registry that says 401 to everybody; sets $refusing to HOST:PORT/login.
 refusing() {
     need python3

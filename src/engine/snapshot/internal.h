@@ -28,8 +28,9 @@ struct snapshots {
     char *own;    /* owned, "tmp/OWNER" below it */
     int own_lock; /* the lock file, held */
     atomic_uint n_places;
-    struct map nodes; /* id -> struct snapshot, borrowed */
-    void *state;      /* the driver's */
+    atomic_size_t n_lost; /* layers that were forgotten because nobody has them any more */
+    struct map nodes;     /* id -> struct snapshot, borrowed */
+    void *state;          /* the driver's */
 };
 
 struct snapshot {

@@ -113,6 +113,11 @@ const char *snapshots_driver(const struct snapshots *s)
     return s->driver->name;
 }
 
+size_t snapshots_n_lost(const struct snapshots *s)
+{
+    return s->n_lost;
+}
+
 void snapshots_wait(struct snapshots *s)
 {
     struct timespec until;

@@ -54,6 +54,9 @@ NODISCARD int snapshots_open(const struct snapshots_options *o, struct snapshots
 void snapshots_close(struct snapshots *s); /* every view and work was closed before */
 DEFINE_AUTO(struct snapshots, snapshots_close)
 const char *snapshots_driver(const struct snapshots *s);
+/* How many layers could not be had so far although somebody had promised them.  They were
+ * forgotten, with all results that need them: who comes again finds none of these. */
+size_t snapshots_n_lost(const struct snapshots *s);
 
 struct snapshot;
 struct snapshot *snapshot_ref(struct snapshot *s); /* NULL is fine */

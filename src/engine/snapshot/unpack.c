@@ -9,6 +9,22 @@
 #include "engine/snapshot/internal.h"
 #include "image/layer/apply.h"
 #include "image/store/blob.h"
+#include "image/store/object.h"
+
+/* A layer that is not where it was promised to be, and not unpacked either: results that need it
+ * are forgotten, so that the next build makes them itself.  An image's own layers are made known
+ * anew by whoever names it. */
+static void forget_lost(struct snapshot *s, const struct err *err)
+{
+    struct err ignored = { 0 };
+    pthread_mutex_lock(&s->all->lock);
+    bool is_unpacked = s->folder;
+    pthread_mutex_unlock(&s->all->lock);
+    if (is_unpacked || (err->kind != ERR_NOT_FOUND && err->kind != ERR_CORRUPT))
+        return;
+    (void)!object_remove(s->all->options.store, s->id, &ignored);
+    s->all->n_lost++;
+}
 
 int blob_ensure(struct snapshot *s, const struct descriptor *blob, const struct cancel *cancel,
                 struct err *err)
@@ -24,7 +40,10 @@ int blob_ensure(struct snapshot *s, const struct descriptor *blob, const struct 
         return err_set(err, ERR_NOT_FOUND,
                        "fetch the layer %s: it is not in the store, and nobody said where it is",
                        digest_text(&blob->digest).s);
-    return o->fetch(o->fetch_arg, s->origin, blob, cancel, err);
+    if (o->fetch(o->fetch_arg, s->origin, blob, cancel, err) == 0)
+        return 0;
+    forget_lost(s, err);
+    return -1;
 }
 
 /* ---- a reader that tells how far it is ---- */
