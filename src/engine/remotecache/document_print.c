@@ -17,14 +17,16 @@ static int compare_numbers(size_t a, size_t b)
 static int compare_layers(const void *a, const void *b, void *document)
 {
     const struct cache_document *d = document;
-    const struct cache_layer *x = &d->layers[*(const uint32_t *)a];
-    const struct cache_layer *y = &d->layers[*(const uint32_t *)b];
+    uint32_t at_x = *(const uint32_t *)a, at_y = *(const uint32_t *)b;
+    const struct cache_layer *x = &d->layers[at_x], *y = &d->layers[at_y];
     int order = digest_compare(&x->blob, &y->blob);
     /* Of one blob at several places the one on the lower chain first. */
     for (; order == 0 && x->parent >= 0 && y->parent >= 0 && x->parent != y->parent;
          x = &d->layers[x->parent], y = &d->layers[y->parent])
         order = digest_compare(&d->layers[x->parent].blob, &d->layers[y->parent].blob);
-    return order ? order : (x->parent >= 0) - (y->parent >= 0);
+    if (order == 0)
+        order = (x->parent >= 0) - (y->parent >= 0);
+    return order ? order : compare_numbers(at_x, at_y);
 }
 
 /* places[old] = new, for an order of n. */
