@@ -154,7 +154,7 @@ COPY $http/file/hello /"
     [[ "$output" == *"source can't be a URL for COPY"*"hint: use ADD"* ]]
     refused <<<"FROM scratch
 ADD http://127.0.0.1:1/x /"
-    [[ "$output" == *"fetch http://127.0.0.1:1/x: "*"127.0.0.1"* ]]
+    [[ "$output" == *"GET http://127.0.0.1:1/x: connect to 127.0.0.1 port 1: "* ]]
 }
 
 @test "a repository: default branch, branch, tag, pull request, commit, its beginning, subdir" {

@@ -311,7 +311,8 @@ static int fail(const struct http_wish *q, struct err *err)
 {
     AUTO_VALUE(url_clear) struct url url = { 0 };
     struct err ignored = { 0 };
-    if (err->kind == ERR_CANCELED || url_parse(span_of(q->url), &url, &ignored))
+    bool is_told = span_starts(span_of(err->text), "GET "); /* the client names the URL too */
+    if (err->kind == ERR_CANCELED || is_told || url_parse(span_of(q->url), &url, &ignored))
         return -1;
     AUTO_FREE char *shown = url_text_redacted(&url);
     return err_wrap(err, "fetch %s", shown);
