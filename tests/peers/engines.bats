@@ -141,3 +141,23 @@ DOCKERFILE
         storage podman rmi -f "${said#Loaded image: }" >/dev/null
     done
 }
+
+@test "podman and buildah take an estargz as any other layer; what podman makes of it is what kiln has" {
+    need_podman
+    kiln build -q -t app -o "type=registry,name=$registry/lazy,compression=estargz,force-compression=true" \
+        --build-arg "BASE=$registry/base" -f - app <<'DOCKERFILE'
+ARG BASE
+FROM ${BASE}
+COPY file /data/file
+RUN seq 100000 > /data/large && ln /data/large /data/hard && rm /etc/group
+CMD ["sh", "-c", "cat /data/file; sha256sum < /data/hard; [ ! -e /etc/group ] && echo gone"]
+DOCKERFILE
+    storage podman pull -q --tls-verify=false --signature-policy "$PWD/policy.json" "$registry/lazy"
+    [ "$(podman_run "$registry/lazy")" = "content
+$(seq 100000 | sha256sum)
+gone" ]
+    container=$(storage buildah from -q --pull-never --signature-policy "$PWD/policy.json" "$registry/lazy")
+    mounted=$(storage buildah mount "$container")
+    cmp "$mounted/data/large" <(seq 100000)
+    storage buildah umount "$container" >/dev/null
+}

@@ -38,8 +38,9 @@ struct out {
     char *prefix;     /* owned: "linux_amd64/" or "": goes before each path */
     const char *name; /* of the platform that is being written */
     bool deletes;
-    bool is_mixed;   /* several platforms into one place */
-    struct map seen; /* path -> platform's name: what was written, where that is asked */
+    bool is_mixed; /* several platforms into one place */
+    struct map
+        seen; /* path, a folder's with "/" -> platform's name: what was written, where asked */
 };
 
 static void out_clear(struct out *o)
@@ -54,18 +55,21 @@ static void out_clear(struct out *o)
     vec_clear(&o->times);
 }
 
-/* Notes that a path is written.  *is_done: a folder that another platform brought already. */
+/* Notes that a path is written.  *is_done: a folder that another platform brought already.  Nothing
+ * else may come twice: one platform's symlink would lead another's files out of the folder. */
 static int note_path(struct out *o, const char *path, bool is_folder, bool *is_done,
                      struct err *err)
 {
-    const char *before = map_find(&o->seen, path);
-    *is_done = before && is_folder;
-    if (before && !is_folder)
+    AUTO_FREE char *as_folder = xasprintf("%s/", path);
+    const char *folder = map_find(&o->seen, as_folder), *other = map_find(&o->seen, path);
+    const char *before = folder ? folder : other;
+    *is_done = is_folder && folder;
+    if (other || (folder && !is_folder))
         return err_set(err, ERR_INVALID,
                        "cannot overwrite %s from %s with %s when platform-split is false", path,
                        before, o->name);
     if (o->is_mixed || o->deletes)
-        map_set(&o->seen, path, (void *)(uintptr_t)o->name);
+        map_set(&o->seen, is_folder ? as_folder : path, (void *)(uintptr_t)o->name);
     return 0;
 }
 
@@ -250,7 +254,8 @@ static int visit_stale(void *arg, const struct tree_entry *e, struct err *err)
 {
     struct stale *s = arg;
     (void)err;
-    if (!*e->path || map_has(s->seen, e->path))
+    AUTO_FREE char *as_folder = xasprintf("%s/", e->path);
+    if (!*e->path || map_has(s->seen, S_ISDIR(e->stat.mode) ? as_folder : e->path))
         return 0;
     str_list_push(&s->paths, e->path);
     return 1; /* with all that is in it */

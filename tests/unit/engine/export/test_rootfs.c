@@ -205,6 +205,21 @@ TEST("without a split platforms share the place, but no file")
     lab_close(&l);
 }
 
+TEST("one platform's symlink leads no file of another out of the folder")
+{
+    LAB(l);
+    struct two_images p;
+    RUN("mkdir outside");
+    l.top = add_layer(&l, l.top, "ln -s ../outside way");
+    pair_open(&p, &l, "mkdir way; echo out >way/file");
+    EXPECT_ERR(pair_export(&p, &l, "type=local,platform-split=false"), &err, ERR_INVALID);
+    EXPECT_CONTAINS(err.text, "cannot overwrite way from linux/amd64 with linux/arm64");
+    AUTO_FREE char *got = shell("ls -A outside");
+    EXPECT_STR(got, "");
+    pair_close(&p);
+    lab_close(&l);
+}
+
 TEST("one platform gets a folder when that is asked for")
 {
     LAB(l);
