@@ -197,21 +197,10 @@ static int list_layers(const struct attesting *a, struct snapshot *top, struct d
                        struct err *err)
 {
     const struct export_spec *s = &a->request->exports.items[0];
-    struct seal_options o = export_seal_options(a->host, s);
-    if (s->type == EXPORT_LOCAL || s->type == EXPORT_TAR || s->type == EXPORT_CACHEONLY)
-        return 0;
-    for (; top; top = snapshot_parent(top)) {
-        AUTO_VALUE(layer_ref_clear) struct layer_ref layer = { 0 };
-        if (snapshot_seal(a->host->snapshots, top, &o, &layer, err))
-            return -1;
-        descriptor_copy(vec_push(out), &layer.blob);
-    }
-    for (size_t i = 0; i < out->n / 2; i++) { /* the base comes first */
-        struct descriptor other = out->items[i];
-        out->items[i] = out->items[out->n - 1 - i];
-        out->items[out->n - 1 - i] = other;
-    }
-    return 0;
+    struct export_image image = { .snapshot = top,
+                                  .config = &a->converted->config,
+                                  .n_base_history = a->converted->n_base_history };
+    return export_is_image(s) ? export_list_layers(a->host, s, &image, out, err) : 0;
 }
 
 /* Fills p->layers with one entry at `layers`, when there is something to tell. */

@@ -29,6 +29,7 @@ struct eager {
 struct eager_task {
     struct eager *eager;
     struct snapshot *snapshot; /* a reference */
+    bool is_base;              /* of the base image */
 };
 
 /* The input that a vertex makes its layer on. */
@@ -72,7 +73,7 @@ static int push(void *arg, struct err *err)
     (void)err;
     for (size_t i = 0; i < e->n_specs; i++) {
         struct err own = { 0 };
-        (void)!export_push_layer(&e->host, &e->specs[i], t->snapshot, &own);
+        (void)!export_push_layer(&e->host, &e->specs[i], t->snapshot, t->is_base, &own);
     }
     return 0;
 }
@@ -91,10 +92,10 @@ static int seal(void *arg, struct err *err)
     return 0;
 }
 
-static struct eager_task *task_new(struct eager *e, struct snapshot *s)
+static struct eager_task *task_new(struct eager *e, struct snapshot *s, bool is_base)
 {
     struct eager_task *t = xcalloc(1, sizeof *t);
-    *t = (struct eager_task){ .eager = e, .snapshot = snapshot_ref(s) };
+    *t = (struct eager_task){ .eager = e, .snapshot = snapshot_ref(s), .is_base = is_base };
     pthread_mutex_lock(&e->lock);
     *vec_push(&e->tasks) = t;
     pthread_mutex_unlock(&e->lock);
@@ -111,10 +112,10 @@ void eager_take(void *eager, struct edge edge, struct result *r)
         return;
     if (edge.vertex->type != OP_SOURCE) {
         atomic_fetch_add(&e->n_unsealed, 1);
-        task_group_add(e->seals, seal, task_new(e, s));
+        task_group_add(e->seals, seal, task_new(e, s, false));
     } else {
         for (; s; s = snapshot_parent(s))
-            task_group_add(e->pushes, push, task_new(e, s));
+            task_group_add(e->pushes, push, task_new(e, s, true));
     }
 }
 

@@ -260,3 +260,27 @@ DOCKERFILE
     [ "$(tar --full-time -tzvf "$(last own)" | awk '{print $4}' | sort -u)" = 2017-07-14 ]
     jq -e '.created == "2017-07-14T02:40:00Z"' "$(blob own "$(jq -r .config.digest "$(manifest own)")")"
 }
+
+@test "SOURCE_DATE_EPOCH and compression hold for layers that come from a registry's cache" {
+    start_registry </dev/null
+    base
+    kiln copy -q store:base oci:base:1
+    context <<'DOCKERFILE'
+FROM base
+RUN echo one > /one && rm /etc/group
+RUN echo two > /two
+DOCKERFILE
+    spec=compression=zstd,name=x:1,tar=false
+    cache=type=registry,ref=$registry/cache
+    cold=$(SOURCE_DATE_EPOCH=1600000000 kiln build -q -o "type=oci,dest=cold,$spec" ctx)
+    rm -r "$KILN_ROOT"
+    kiln copy -q oci:base:1 store:base
+    kiln build -q --cache-to "$cache,mode=max" ctx >/dev/null # neither
+    rm -r "$KILN_ROOT"
+    kiln copy -q oci:base:1 store:base
+    run --separate-stderr kiln build --progress plain --format json --cache-from "$cache" \
+        --metadata-file meta -o "type=oci,dest=gzip,tar=false,name=x:1" ctx
+    [ "$(lines_of "$stderr" '^#[0-9]* CACHED$')" -ge 2 ]
+    [ "$(SOURCE_DATE_EPOCH=1600000000 kiln build -q -o "type=oci,dest=warm,$spec" ctx)" = "$cold" ]
+    diff -r cold/blobs warm/blobs
+}

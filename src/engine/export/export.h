@@ -105,7 +105,7 @@ struct export_result {
 };
 void export_result_clear(struct export_result *r);
 
-/* How layers are sealed for an output. */
+/* How layers are sealed for an output; those of a base image with keeps_pulled set. */
 struct seal_options export_seal_options(const struct export_host *h, const struct export_spec *s);
 /* Seals the top layer of a snapshot that is going to be exported so, and, when it is going to be
  * pushed, sends it.  For eagerness: called as results come in, long before export_images(), which
@@ -113,12 +113,16 @@ struct seal_options export_seal_options(const struct export_host *h, const struc
 NODISCARD int export_seal(const struct export_host *h, const struct export_spec *s,
                           struct snapshot *snapshot, struct err *err);
 NODISCARD int export_push_layer(const struct export_host *h, const struct export_spec *s,
-                                struct snapshot *snapshot, struct err *err);
+                                struct snapshot *snapshot, bool is_base, struct err *err);
 /* One sealed layer to a repository: nothing when it is there, mounted where the registry has it
  * elsewhere, else sent, fetched before from where the snapshot has it when it is not here. */
 NODISCARD int export_layer_to(const struct export_host *h, const struct reference *ref,
                               const struct layer_ref *layer, struct snapshot *snapshot,
                               struct err *err);
+/* Seals all layers of an image that is going to be exported so; the base comes first. */
+NODISCARD int export_list_layers(const struct export_host *h, const struct export_spec *s,
+                                 const struct export_image *image, struct descriptors *out,
+                                 struct err *err);
 /* images[0..n-1]: n > 1, attestations and host.makes_index make an index.  Fails: INVALID (docker
  * archive of several), what registry and disk may. */
 NODISCARD int export_images(const struct export_host *h, const struct export_spec *s,

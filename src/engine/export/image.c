@@ -52,24 +52,37 @@ enum { SEALS_AT_ONCE = 2 };
 
 struct seal_task {
     const struct export_host *host;
-    const struct seal_options *options;
+    struct seal_options options;
     struct made_layer *layer;
 };
 
 static int seal_one(void *arg, struct err *err)
 {
     struct seal_task *t = arg;
-    return snapshot_seal(t->host->snapshots, t->layer->snapshot, t->options, &t->layer->ref, err);
+    return snapshot_seal(t->host->snapshots, t->layer->snapshot, &t->options, &t->layer->ref, err);
 }
 
-static int seal_all(const struct export_host *h, const struct export_spec *s, struct made_image *m,
-                    struct err *err)
+/* Layers at the bottom that are the base image's: what is above has an entry in the history each.
+ */
+static size_t n_base_layers(const struct export_image *image, size_t n_layers)
 {
-    struct seal_options o = export_seal_options(h, s);
+    size_t n_added = 0;
+    for (size_t i = image->n_base_history; i < image->config->history.n; i++)
+        n_added += !image->config->history.items[i].is_empty_layer;
+    return n_layers > n_added ? n_layers - n_added : 0;
+}
+
+static int seal_all(const struct export_host *h, const struct export_spec *s,
+                    const struct export_image *image, struct made_image *m, struct err *err)
+{
+    size_t n_base = n_base_layers(image, m->layers.n);
     AUTO_FREE struct seal_task *tasks = xcalloc(m->layers.n + 1, sizeof *tasks);
     AUTO(task_group_free) struct task_group *g = task_group_new(h->transfers, SEALS_AT_ONCE);
     for (size_t i = 0; i < m->layers.n; i++) {
-        tasks[i] = (struct seal_task){ .host = h, .options = &o, .layer = &m->layers.items[i] };
+        tasks[i] = (struct seal_task){ .host = h,
+                                       .options = export_seal_options(h, s),
+                                       .layer = &m->layers.items[i] };
+        tasks[i].options.keeps_pulled = i < n_base;
         task_group_add(g, seal_one, &tasks[i]);
     }
     return task_group_wait(g, err);
@@ -82,6 +95,19 @@ static void list_layers(struct snapshot *top, struct made_image *m)
         *vec_push(&m->layers) = (struct made_layer){ 0 };
     for (struct snapshot *s = top; s; s = snapshot_parent(s))
         m->layers.items[--n].snapshot = s;
+}
+
+int export_list_layers(const struct export_host *h, const struct export_spec *s,
+                       const struct export_image *image, struct descriptors *out, struct err *err)
+{
+    struct export_host own = export_host_of(h, s);
+    AUTO_VALUE(made_image_clear) struct made_image made = { 0 };
+    list_layers(image->snapshot, &made);
+    if (seal_all(&own, s, image, &made, err))
+        return -1;
+    vec_each (&made.layers, layer)
+        descriptor_copy(vec_push(out), &layer->ref.blob);
+    return 0;
 }
 
 /* A layer keeps its bytes; what its type is called follows the manifest it is in.  Docker's layers
@@ -123,10 +149,7 @@ static void set_times(const struct export_host *h, const struct export_image *im
                       const struct made_image *made, struct image_config *c)
 {
     char text[TIME_TEXT_MAX];
-    size_t n_added = 0;
-    for (size_t i = image->n_base_history; i < c->history.n; i++)
-        n_added += !c->history.items[i].is_empty_layer;
-    size_t layer = made->layers.n > n_added ? made->layers.n - n_added : 0;
+    size_t layer = n_base_layers(image, made->layers.n);
     struct timespec t = clock_now(&h->clock);
     if (h->has_epoch) {
         set_epoch(h, image, c);
@@ -239,7 +262,7 @@ int image_make(const struct export_host *h, const struct export_spec *s,
     if (out->layers.n > LIMIT_LAYERS)
         return err_set(err, ERR_LIMIT, "the image has %zu layers; more than %d cannot be run",
                        out->layers.n, LIMIT_LAYERS);
-    if (seal_all(h, s, out, err))
+    if (seal_all(h, s, image, out, err))
         return err_wrap(err, "export layers");
     if (put_config(h, image, out, s->has_docker_types, err))
         return -1;

@@ -90,10 +90,11 @@ static int read_place(const struct export_host *h, const struct export_spec *s, 
 }
 
 int export_push_layer(const struct export_host *h, const struct export_spec *s,
-                      struct snapshot *snapshot, struct err *err)
+                      struct snapshot *snapshot, bool is_base, struct err *err)
 {
     struct export_host own = export_host_of(h, s);
     struct seal_options o = export_seal_options(&own, s);
+    o.keeps_pulled = is_base;
     AUTO_VALUE(layer_ref_clear) struct layer_ref sealed = { 0 };
     const struct str_list *names = export_names(h, s);
     if (s->type != EXPORT_IMAGE || !s->is_pushed || names->n == 0)

@@ -206,7 +206,8 @@ static int write_documents(struct sending *s, const struct cache_document *d, st
 static struct seal_options seal_options_of(const struct cache_export *e,
                                            const struct cache_spec *spec)
 {
-    return (struct seal_options){ .compression = spec->compression,
+    return (struct seal_options){ .keeps_pulled = true,
+                                  .compression = spec->compression,
                                   .level = spec->compression_level,
                                   .is_forced = spec->is_forced,
                                   .cancel = e->host->cancel };

@@ -6,10 +6,10 @@
  * Where the tar comes from: a step's from its driver; another layer's from its blob, written anew
  * when times are to change or a table of its entries is wanted.
  *
- * What was made here is sealed as asked, also where it stands as a blob in a chain of its own
- * (snapshot_stack()).  A layer of an image stays what the image says it is; when it is to be
- * compressed otherwise it keeps its times all the same, as in BuildKit: SOURCE_DATE_EPOCH is this
- * build's. */
+ * What this build made is sealed as asked, also where it stands as a blob in a chain of its own
+ * (snapshot_stack()) or came from a cache.  A layer of a base image stays what the image says it
+ * is; when it is to be compressed otherwise it keeps its times all the same, as in BuildKit:
+ * SOURCE_DATE_EPOCH is this build's. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -28,9 +28,10 @@ static const int default_levels[] = { [COMPRESSION_NONE] = 0,
                                       [COMPRESSION_ZSTD] = 3,
                                       [COMPRESSION_ESTARGZ] = 6 };
 
-static bool is_ours(const struct snapshot *s)
+/* Whether it stays as it came. */
+static bool is_kept(const struct snapshot *s, const struct seal_options *o)
 {
-    return s->is_step || !s->origin;
+    return o->keeps_pulled && !s->is_step && s->origin;
 }
 
 static struct seal_key key_of(const struct snapshot *s, const struct seal_options *o)
@@ -38,7 +39,7 @@ static struct seal_key key_of(const struct snapshot *s, const struct seal_option
     struct seal_key k = { .compression = o->compression, .level = o->level };
     if (o->level < 0 || o->compression == COMPRESSION_NONE)
         k.level = default_levels[o->compression];
-    k.has_epoch = o->has_epoch && is_ours(s);
+    k.has_epoch = o->has_epoch && !is_kept(s, o);
     k.epoch_s = k.has_epoch ? o->epoch_s : 0;
     return k;
 }
@@ -231,13 +232,13 @@ static bool is_as_wanted(const struct snapshot *s, const struct seal_options *o,
     enum compression now;
     if (s->is_step)
         return false;
-    if (!is_ours(s) && !o->is_forced)
+    if (is_kept(s, o) && !o->is_forced)
         return true;
     if (k->has_epoch || !media_is_layer(s->blob.media_type, &now))
         return false;
     if (is_estargz(&s->blob))
         now = COMPRESSION_ESTARGZ;
-    return now == k->compression && (!is_ours(s) || k->level == default_levels[now]);
+    return now == k->compression && (is_kept(s, o) || k->level == default_levels[now]);
 }
 
 int snapshot_seal(struct snapshots *all, struct snapshot *s, const struct seal_options *o,

@@ -109,13 +109,15 @@ struct seal_options {
     int level;       /* -1: the default */
     bool has_epoch;  /* mtimes after it become it */
     int64_t epoch_s; /* SOURCE_DATE_EPOCH */
-    bool is_forced;  /* layers of images that are compressed otherwise are compressed anew; their
-                      * times stay */
+    /* A layer that came from elsewhere keeps its times and, unless is_forced, its compression: so
+     * those of a base image.  Those of a cache are this build's own and do not. */
+    bool keeps_pulled;
+    bool is_forced;
     const struct cancel *cancel;
 };
 /* The top layer of `s` as a blob in the store: packed, hashed and compressed in one pass, once for
- * each set of options; a layer of an image is what the image says it is (fetched only when
- * is_forced).  Of COMPRESSION_ESTARGZ the descriptor has the annotations, and diffID is another.
+ * each set of options; a layer that is as wanted already is what its image says it is, and is
+ * not fetched.  Of COMPRESSION_ESTARGZ the descriptor has the annotations, and diffID is another.
  * Several threads may ask at once. *out is the caller's. */
 NODISCARD int snapshot_seal(struct snapshots *all, struct snapshot *s, const struct seal_options *o,
                             struct layer_ref *out, struct err *err);

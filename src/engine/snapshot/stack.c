@@ -55,7 +55,9 @@ static int put_on(struct snapshots *all, struct snapshot *below, struct snapshot
     struct db *db = store_db(all->options.store);
     AUTO(snapshot_unref) struct snapshot *base = below;
     AUTO_VALUE(layer_ref_clear) struct layer_ref sealed = { 0 };
-    if (snapshot_seal(all, layer, o, &sealed, err) || db_begin(db, err))
+    struct seal_options inside = *o;
+    inside.keeps_pulled = true;
+    if (snapshot_seal(all, layer, &inside, &sealed, err) || db_begin(db, err))
         return -1;
     int status = layer_node(all, &sealed, layer->origin, STEAL(base), out, err);
     /* What was made here can be had from nowhere else: it needs its blob. */

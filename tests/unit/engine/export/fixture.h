@@ -22,6 +22,7 @@ static bool is_ready; /* namespaces were entered */
 struct lab {
     struct export_host host; /* its parts are owned here */
     struct image_config config;
+    size_t n_base_history;
     struct snapshot *top; /* two layers: base and app */
 };
 

@@ -66,7 +66,9 @@ __attribute__((format(printf, 4, 5))) static int push(struct lab *l, struct expo
     AUTO_FREE char *text = xvasprintf(fmt, args);
     va_end(args);
     struct export_spec s;
-    struct export_image image = { .snapshot = top, .config = &l->config };
+    struct export_image image = { .snapshot = top,
+                                  .config = &l->config,
+                                  .n_base_history = l->n_base_history };
     err_clear(&err);
     *r = (struct export_result){ 0 };
     if (export_spec_parse(text, &s, &err))
@@ -170,6 +172,7 @@ static bool builder_open(struct builder *b, const char *base)
         return false;
     }
     image_config_copy(&b->lab.config, &image->config);
+    b->lab.n_base_history = image->config.history.n;
     layer_ref_copy(&b->base, &image->layers.items[0]);
     /* A layer that was made without looking into the base, as COPY --link makes it. */
     AUTO(snapshot_unref) struct snapshot *alone = add_layer(&b->lab, NULL, "echo new >new");
@@ -253,7 +256,7 @@ TEST("layers that are sent while the build runs are asked for once, and never ag
     AUTO_FREE char *text = xasprintf("type=registry,name=%s/app:1", far.host);
     REQUIRE_OK(export_spec_parse(text, &s, &err), &err);
     for (struct snapshot *at = b.top; at; at = snapshot_parent(at))
-        EXPECT_OK(export_push_layer(&b.lab.host, &s, at, &err), &err);
+        EXPECT_OK(export_push_layer(&b.lab.host, &s, at, at != b.top, &err), &err);
     EXPECT_INT(far.n_blob_heads, 3);
     EXPECT_INT(far.n_uploads, 3);
     REQUIRE_OK(push(&b.lab, &r, b.top, "type=registry,name=%s/app:1", far.host), &err);

@@ -166,7 +166,9 @@ static struct layer_ref seal(struct bench *b, struct snapshot *s, enum compressi
 {
     struct layer_ref l = { 0 };
     EXPECT_OK(
-        snapshot_seal(b->all, s, &(struct seal_options){ .compression = c, .level = -1 }, &l, &err),
+        snapshot_seal(b->all, s,
+                      &(struct seal_options){ .compression = c, .level = -1, .keeps_pulled = true },
+                      &l, &err),
         &err);
     return l;
 }

@@ -150,9 +150,12 @@ TEST("the directory driver keeps no folder of what nobody holds")
 
 /* ---- sealing ---- */
 
+static bool takes_pulled; /* layers from elsewhere are this build's, out of a cache */
+
 static struct layer_ref seal_with(struct bench *b, struct snapshot *s, struct seal_options o)
 {
     struct layer_ref l = { 0 };
+    o.keeps_pulled = !takes_pulled;
     EXPECT_OK(snapshot_seal(b->all, s, &o, &l, &err), &err);
     return l;
 }
@@ -277,6 +280,39 @@ TEST("a layer of an image is handed out as it is, unless it is forced")
         bench_close(&b);
     }
     layer_ref_clear(&l);
+}
+
+TEST("a layer from a cache is sealed as the step's own would be")
+{
+    static const struct seal_options options[] = {
+        { .compression = COMPRESSION_GZIP, .level = -1, .has_epoch = true, .epoch_s = 1000000000 },
+        { .compression = COMPRESSION_ZSTD, .level = -1 },
+        { .compression = COMPRESSION_ESTARGZ, .level = -1 },
+        { .compression = COMPRESSION_GZIP, .level = -1 },
+    };
+    EACH_DRIVER(driver)
+    {
+        struct bench b;
+        REQUIRE(bench_open(&b, *driver));
+        struct snapshot *own = step(
+            &b, NULL, "mkdir d; echo n >d/n; touch -d @1700000000 d/n d; touch -d @900000000 o");
+        struct layer_ref cached = seal_with(
+            &b, own, (struct seal_options){ .compression = COMPRESSION_GZIP, .level = -1 });
+        struct snapshot *s = chain(&b, &cached, 1);
+        takes_pulled = true;
+        for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+            struct layer_ref want = seal_with(&b, own, options[i]);
+            struct layer_ref got = seal_with(&b, s, options[i]);
+            EXPECT_STR(digest_text(&got.blob.digest).s, digest_text(&want.blob.digest).s);
+            layer_ref_clear(&want);
+            layer_ref_clear(&got);
+        }
+        takes_pulled = false;
+        layer_ref_clear(&cached);
+        snapshot_unref(s);
+        snapshot_unref(own);
+        bench_close(&b);
+    }
 }
 
 TEST("an estargz of an image stays what it is, and says so again")
