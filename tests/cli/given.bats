@@ -79,6 +79,35 @@ DOCKERFILE
     [ -z "$(ls tmp)" ]
 }
 
+@test "a killed kiln leaves no agent with keys in it" {
+    ssh_base
+    need pgrep
+    local i
+    context <<'DOCKERFILE'
+FROM base
+RUN --mount=type=ssh echo running && sleep 300
+DOCKERFILE
+    tmp=$(mktemp -d /tmp/kiln-agent-XXXXXX)
+    TMPDIR=$tmp kiln build --progress plain --ssh default=key1 ctx 2>log 3>&- &
+    for ((i = 0; i < 1000; i++)); do
+        ! grep -q ' running$' log || break
+        sleep 0.02
+    done
+    agents=$(pgrep -f "ssh-agent -a $tmp/")
+    kill -9 %1
+    wait %1 || true
+    for ((i = 0; i < 500; i++)); do
+        # shellcheck disable=SC2086
+        kill -0 $agents 2>/dev/null || break
+        sleep 0.02
+    done
+    # shellcheck disable=SC2086
+    run kill -0 $agents
+    rm -rf "$tmp"
+    [ -n "$agents" ]
+    [ "$status" != 0 ]
+}
+
 @test "no agent: an optional socket is left out with its variable set, a required one is an error" {
     base
     context <<'DOCKERFILE'

@@ -24,6 +24,9 @@ void ssh_agents_free(struct ssh_agents *a); /* ends what was started */
 NODISCARD int ssh_agents_find(struct ssh_agents *a, const char *id, const struct cancel *cancel,
                               const char **path, struct err *err);
 
+/* A new folder for a socket, whose path is short enough for one; the caller's, as is the text. */
+NODISCARD int ssh_folder_make(char **out, struct err *err);
+
 /* A socket before an agent, for one step. */
 struct ssh_door;
 struct ssh_door_options {

@@ -63,6 +63,18 @@ void ssh_agents_free(struct ssh_agents *a)
     free(a);
 }
 
+int ssh_folder_make(char **out, struct err *err)
+{
+    enum { LONGEST = 60 }; /* a socket's path has 107 bytes at most */
+    const char *tmp = getenv("TMPDIR");
+    bool is_good = tmp && *tmp && strlen(tmp) <= LONGEST;
+    AUTO_FREE char *folder = xasprintf("%s/kiln-ssh-XXXXXX", is_good ? tmp : "/tmp");
+    if (!mkdtemp(folder))
+        return err_sys(err, "make a folder for a socket: %s", folder);
+    *out = STEAL(folder);
+    return 0;
+}
+
 /* ssh-add, its words for people, must not ask anybody for a passphrase. */
 static int start_helper(struct agent *one, const struct cancel *cancel, struct err *err)
 {
@@ -103,11 +115,8 @@ static int start_helper(struct agent *one, const struct cancel *cancel, struct e
 
 static int start_private(struct agent *one, const struct cancel *cancel, struct err *err)
 {
-    const char *tmp = getenv("TMPDIR");
-    AUTO_FREE char *folder = xasprintf("%s/kiln-ssh-XXXXXX", tmp && *tmp ? tmp : "/tmp");
-    if (!mkdtemp(folder))
-        return err_sys(err, "make a folder for an agent's socket");
-    one->folder = STEAL(folder);
+    if (ssh_folder_make(&one->folder, err))
+        return -1;
     one->socket = xasprintf("%s/agent", one->folder);
     if (start_helper(one, cancel, err) == 0)
         return 0;

@@ -76,13 +76,10 @@ static int listen_at(struct ssh_door *d, const struct ssh_door_options *o, struc
 int ssh_door_open(const struct ssh_door_options *o, struct ssh_door **out, struct err *err)
 {
     AUTO(ssh_door_close) struct ssh_door *d = xcalloc(1, sizeof *d);
-    const char *tmp = getenv("TMPDIR");
-    AUTO_FREE char *folder = xasprintf("%s/kiln-ssh-XXXXXX", tmp && *tmp ? tmp : "/tmp");
     d->listener = -1;
     d->agent = xstrdup(o->agent);
-    if (!mkdtemp(folder))
-        return err_sys(err, "make a folder for a socket");
-    d->folder = STEAL(folder);
+    if (ssh_folder_make(&d->folder, err))
+        return -1;
     d->path = xasprintf("%s/door", d->folder);
     if (listen_at(d, o, err))
         return -1;
