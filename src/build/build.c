@@ -36,6 +36,7 @@ struct run {
     struct cancel *cancel;
     struct build_result *out;
     struct contexts contexts;
+    struct source_pins *pins; /* owned */
     struct recipe recipe;
     struct export_host host;
     struct caches *caches;
@@ -55,6 +56,7 @@ static void run_clear(struct run *r)
 {
     recipe_clear(&r->recipe);
     contexts_close(&r->contexts);
+    source_pins_free(r->pins);
     vec_each (&r->parts, part) {
         eager_free(part->eager); /* it knows the graph */
         for (size_t i = 0; part->results && i < part->converted.graph->n_results; i++)
@@ -141,6 +143,7 @@ static struct asked asked_of(struct run *r)
     return (struct asked){ .engine = r->engine,
                            .request = r->request,
                            .contexts = &r->contexts,
+                           .pins = r->pins,
                            .recipe = &r->recipe,
                            .mode = r->request->pulls ? RESOLVE_PULL : RESOLVE_DEFAULT,
                            .progress = &r->progress,
@@ -402,6 +405,7 @@ static int run_once(struct engine *e, const struct build_request *q,
         .engine = e, .request = &request, .told = progress, .cancel = cancel, .out = out
     };
     r.contexts.lock_fd = -1;
+    r.pins = source_pins_new();
     pthread_mutex_init(&r.lock, NULL);
     begin(&r);
     r.progress = (struct progress){ .tell = count_and_tell, .arg = &r };

@@ -189,6 +189,7 @@ int given_ops(const struct asked *a, struct arena *arena, struct ops_options *ou
                                  .ssh = q->ssh,
                                  .n_ssh = q->n_ssh,
                                  .resources = q->resources,
+                                 .pins = a->pins,
                                  .cdi_folders = getenv("KILN_CDI_FOLDERS") };
     list_contexts(a, arena, out);
     list_layouts(a, arena, out);

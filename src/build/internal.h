@@ -48,6 +48,7 @@ struct asked {
     struct engine *engine;
     const struct build_request *request;
     const struct contexts *contexts;
+    struct source_pins *pins; /* may be NULL */
     const struct recipe *recipe;
     enum resolve_mode mode;
     const struct progress *progress;

@@ -250,6 +250,21 @@ COPY file /inner" >src/sub/Dockerfile
     [ "$(lines_of "$stderr" CACHED)" -ge 2 ]
 }
 
+@test "a branch that moves while the build runs, and a file that changes, are read once" {
+    can_build
+    base
+    repository
+    serve
+    kiln build -q -t app "$git/app.git"
+    : >www/log
+    kiln build -q --no-cache -t app "$server/git/app.git#main"
+    [ "$(grep -c 'GET /git/app.git/info/refs' www/log)" -le 2 ] # asked, and fetched
+    tar -C src -cf www/files/src.tar .
+    : >www/log
+    kiln build -q -t app "$server/tagged/src.tar"
+    [ "$(grep -c '/tagged/src.tar' www/log)" = 1 ]
+}
+
 @test "an archive from a server is the context, any other file the Dockerfile" {
     can_build
     archive

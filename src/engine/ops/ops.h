@@ -54,6 +54,12 @@ struct cache_mount_source {
 /* Where the store keeps a cache mount (locked by NAME.lock).  Owned by the caller. */
 char *cache_mount_folder(const char *id);
 
+/* What names that move (branches, URLs) stood for when a build asked first, so that all its graphs
+ * see the same.  Locked inside. */
+struct source_pins;
+struct source_pins *source_pins_new(void);
+void source_pins_free(struct source_pins *p);
+
 struct ops_options {
     struct store *store;
     struct snapshots *snapshots;
@@ -72,6 +78,7 @@ struct ops_options {
     size_t n_secrets;
     const struct ssh_option *ssh;
     size_t n_ssh;
+    struct source_pins *pins; /* NULL: each graph asks for itself */
     struct ops_grants grants;
     struct step_resources resources; /* of every step; no part of any key */
     const char *cdi_folders;         /* separated by ":"; NULL: CDI_FOLDERS */

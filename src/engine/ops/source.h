@@ -21,6 +21,10 @@ struct digest source_digest(const char *key);
 void *answer_find(struct ops *ops, const struct vertex *v);
 void answer_keep(struct ops *ops, const struct vertex *v, void *answer);
 
+/* The same for all operations of a build (ops_options.pins): false when nothing is pinned. */
+bool pin_find(struct ops *ops, const struct vertex *v, void *answer, size_t size);
+void pin_keep(struct ops *ops, const struct vertex *v, const void *answer, size_t size);
+
 #define LIMIT_SECRET ((size_t)(64 * KIB))
 /* The secret `id` behind `prefix`, for a header: *out (the caller's, secret_free()) NULL when
  * nobody gave it. Blanks around it are dropped. */

@@ -152,8 +152,11 @@ static int git_key(struct ops *ops, const struct vertex *v, struct op_key *out,
     if (read_vertex(ops, v, &a, err))
         return -1;
     a.wish.cancel = cancel;
-    if (git_source_resolve(ops->o.git, &a.wish, &at, err))
-        return -1;
+    if (!pin_find(ops, v, &at, sizeof at)) {
+        if (git_source_resolve(ops->o.git, &a.wish, &at, err))
+            return -1;
+        pin_keep(ops, v, &at, sizeof at);
+    }
     out->digest = git_digest(v, &a.wish, &at);
     struct git_commit *kept = xcalloc(1, sizeof *kept);
     *kept = at;

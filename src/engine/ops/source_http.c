@@ -212,8 +212,11 @@ static int http_key(struct ops *ops, const struct vertex *v, struct op_key *out,
         out->digest = file_key(&f, &f.checksum, NULL);
         return 0;
     }
-    if (use_source(ops, v, &f, &q, &at, err))
-        return -1;
+    if (!pin_find(ops, v, &at, sizeof at)) {
+        if (use_source(ops, v, &f, &q, &at, err))
+            return -1;
+        pin_keep(ops, v, &at, sizeof at);
+    }
     out->digest = file_key(&f, &at.digest, &at);
     struct http_file *kept = xcalloc(1, sizeof *kept);
     *kept = at;
