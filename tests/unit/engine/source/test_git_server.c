@@ -126,6 +126,25 @@ TEST("the user's own configuration and environment of git are not seen")
     lab_close(&l);
 }
 
+TEST("git goes through the environment's proxy; where there is no git, that is told")
+{
+    LAB(l);
+    AUTO_FREE char *proxy = xasprintf("http://127.0.0.1:%d/", l.served.http_port);
+    AUTO_FREE char *old = xstrdup(getenv("PATH")), *empty = xasprintf("%s/none", tap_dir());
+    struct git_wish q = wish(&l, "http://example.invalid/git/app.git", "v1");
+    setenv("HTTP_PROXY", proxy, 1);
+    EXPECT_OK(fetch(&l, &q), &err);
+    unsetenv("HTTP_PROXY");
+    EXPECT(served_count(&l.served, "proxied") > 0);
+    setenv("PATH", empty, 1);
+    EXPECT(fetch(&l, &q) != 0);
+    setenv("PATH", old, 1);
+    EXPECT_INT(err.kind, ERR_NOT_FOUND);
+    EXPECT_CONTAINS(err.text, "run git: ");
+    EXPECT_CONTAINS(err.hint, "install git");
+    lab_close(&l);
+}
+
 TEST("over ssh, with a key that an agent holds; a host that shows another key is not spoken to")
 {
     if (access("/usr/sbin/sshd", X_OK) < 0 || geteuid() != 0)

@@ -246,6 +246,22 @@ TEST("only http and https are fetched from, also where a redirect leads")
     lab_close(&l);
 }
 
+TEST("the environment's proxy is gone through, for others than this machine")
+{
+    LAB(l);
+    struct http_file got;
+    AUTO_FREE char *proxy = url_of(&l, "");
+    setenv("HTTP_PROXY", proxy, 1);
+    http_source_close(STEAL(l.source));
+    REQUIRE_OK(http_source_open(l.store, &l.source, &err), &err);
+    unsetenv("HTTP_PROXY");
+    EXPECT_OK(ask(&l, "http://example.invalid/file/f", (struct http_wish){ 0 }, &got), &err);
+    EXPECT_OK(ask(&l, "file/f?direct", (struct http_wish){ 0 }, &got), &err);
+    EXPECT_INT(served_count(&l.served, "GET /file/f proxied"), 1);
+    EXPECT_INT(served_count(&l.served, "GET /file/f?direct\n"), 1);
+    lab_close(&l);
+}
+
 TEST("who cancels waits no longer")
 {
     LAB(l);
