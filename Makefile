@@ -7,7 +7,7 @@ DESTDIR ?=
 JOBS ?= $(shell nproc)
 export JOBS
 
-.PHONY: all help demo test quick lint format coverage bench install clean
+.PHONY: all help demo test test-peers quick lint format coverage bench install clean
 
 all: build/build.ninja ## builds build/kiln
 	@scripts/install-deps build
@@ -18,7 +18,7 @@ build/build.ninja:
 	@meson setup build --prefix $(PREFIX)
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
 demo: all ## builds an image, pushes it, reads it back: one minute
 	@scripts/install-deps demo
@@ -27,6 +27,10 @@ demo: all ## builds an image, pushes it, reads it back: one minute
 test: ## the whole suite, also under sanitizers; last line: N passed, N failed, N skipped
 	@scripts/install-deps test
 	@tests/run
+
+test-peers: all ## the Dockerfiles of the suite with docker and buildah of Debian trixie: root, ten minutes
+	@scripts/install-deps test
+	@tests/dockerfiles/peers
 
 quick: ## the suite without sanitizers
 	@scripts/install-deps test
