@@ -4,7 +4,7 @@
     NAME/context/     the build context; without one it is the shared `context`
     NAME/prepare      shell, run in the copy of the context: modes, hard links, what git does not keep
     NAME/flags        of `kiln build`, one a line: --build-arg A=1
-    NAME/expected     a listing (listing.py), or `error LINE TEXT` (0: no line is to blame)
+    NAME/expected     a listing (listing.py), `error LINE TEXT` (0: no line is to blame), or `warning LINE TEXT`
 
 A case is laid out in a folder of its own, where modes and times depend on nothing: 0644 and 0755, and
 2001-09-09 01:46:40.  The build is started there as `build FLAGS -f Dockerfile context`.
@@ -77,6 +77,12 @@ def lay_base(into, busybox):
     shutil.copy(busybox, f"{into}/context/busybox")
     os.chmod(f"{into}/context/busybox", 0o755)
     os.utime(f"{into}/context/busybox", (EPOCH, EPOCH))
+
+
+def warnings_of(said):
+    """What `--call check` prints, one line each: `warning LINE Rule: message`."""
+    found = re.findall(r"^WARNING: (\w+)(?: - \S+)?\n(.*)\n(?:\S+:(\d+)$)?", said, re.M)
+    return "".join(f"warning {line or 0} {rule}: {text}\n" for rule, text, line in found) or "no warning\n"
 
 
 def error_of(said):

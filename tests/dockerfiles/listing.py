@@ -111,6 +111,9 @@ def entries_of(data):
 def config_lines(config):
     yield "platform " + "/".join(filter(None, [config.get("os"), config.get("architecture"),
                                                config.get("variant")]))
+    created = (config.get("created") or "9")[:19]
+    if created < time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(NOW)):
+        yield "created " + created
     if config.get("author"):
         yield "author " + config["author"]
     for key, value in sorted((config.get("config") or {}).items()):
