@@ -137,6 +137,7 @@ struct facts {
     vec(struct material) materials;
     struct str_list texts; /* that they point into */
     struct descriptors layers;
+    vec(struct step_layers) steps;
 };
 
 static void facts_clear(struct facts *f)
@@ -145,6 +146,7 @@ static void facts_clear(struct facts *f)
     vec_clear(&f->materials);
     str_list_clear(&f->texts);
     descriptors_clear(&f->layers);
+    vec_clear(&f->steps);
 }
 
 static void set_prefixed(struct map *to, const char *prefix, const char *key, const char *value)
@@ -203,19 +205,20 @@ static int list_layers(const struct attesting *a, struct snapshot *top, struct d
     return export_is_image(s) ? export_list_layers(a->host, s, &image, out, err) : 0;
 }
 
-/* Fills p->layers with one entry at `layers`, when there is something to tell. */
-static int tell_layers(const struct attesting *a, struct facts *f, struct provenance *p,
-                       struct step_layers *layers, struct err *err)
+/* Every step down from the result adds one layer to those below it; what is below an image or a
+ * merge is not looked at. */
+static int tell_layers(const struct attesting *a, struct facts *f, struct err *err)
 {
-    struct edge result = a->converted->graph->results[0];
+    struct edge at = a->converted->graph->results[0];
     struct snapshot *top = NULL;
-    if (!p->is_max || !result.vertex)
+    if (!a->request->attest.is_max || !at.vertex)
         return 0;
     if (result_snapshot(a->results[0], &top, err) || list_layers(a, top, &f->layers, err))
         return -1;
-    *layers = (struct step_layers){ result.vertex, result.index, &f->layers };
-    p->layers = layers;
-    p->n_layers = f->layers.n > 0;
+    for (size_t n = f->layers.n; at.vertex && n > 0; n--) {
+        *vec_push(&f->steps) = (struct step_layers){ at.vertex, at.index, f->layers.items, n };
+        at = layer_base(at.vertex);
+    }
     return 0;
 }
 
@@ -225,7 +228,6 @@ static int add_provenance(const struct attesting *a, struct said *out, struct er
     AUTO_VALUE(facts_clear) struct facts f = { .args = STR_MAP };
     AUTO_VALUE(buf_clear) struct buf text = { 0 };
     char started[TIME_TEXT_MAX], finished[TIME_TEXT_MAX];
-    struct step_layers layers;
     struct provenance p = { .version = o->version,
                             .is_max = o->is_max,
                             .is_reproducible = o->is_reproducible,
@@ -243,12 +245,14 @@ static int add_provenance(const struct attesting *a, struct said *out, struct er
     if (strstr(a->request->context, "://"))
         p.config_uri = a->request->context;
     list_args(a->request, &f.args);
-    if (list_images(a->converted, &f, err) || tell_layers(a, &f, &p, &layers, err))
+    if (list_images(a->converted, &f, err) || tell_layers(a, &f, err))
         return err_wrap(err, "provenance");
     vec_each (a->facts, fact)
         *vec_push(&f.materials) = (struct material){ fact->uri, fact->algorithm, fact->hex };
     p.materials = f.materials.items;
     p.n_materials = f.materials.n;
+    p.layers = f.steps.items;
+    p.n_layers = f.steps.n;
     buf_init(&text, (size_t)(4 * GIB));
     provenance_print(&p, &text);
     if (add(out, provenance_predicate_type(o->version),

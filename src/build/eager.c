@@ -32,8 +32,7 @@ struct eager_task {
     bool is_base;              /* of the base image */
 };
 
-/* The input that a vertex makes its layer on. */
-static struct edge base_of(const struct vertex *v)
+struct edge layer_base(const struct vertex *v)
 {
     struct edge none = { 0 };
     if (v->type == OP_EXEC)
@@ -61,7 +60,7 @@ struct eager *eager_new(const struct export_host *h, const struct export_spec *s
     e->seals = task_group_new(h->transfers, SEALS_AT_ONCE);
     e->pushes = task_group_new(h->transfers, PUSHES_AT_ONCE);
     pthread_mutex_init(&e->lock, NULL);
-    for (struct edge at = g->results[0]; at.vertex; at = base_of(at.vertex))
+    for (struct edge at = g->results[0]; at.vertex; at = layer_base(at.vertex))
         e->is_layer[at.vertex->position] = true;
     return e;
 }

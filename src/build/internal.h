@@ -61,6 +61,8 @@ struct frontend_host frontend_host_of(struct asked *a);
 struct eager;
 struct eager *eager_new(const struct export_host *h, const struct export_spec *specs, size_t n,
                         const struct graph *g); /* for all of specs[0..n-1], borrowed */
+/* The input that a vertex makes its layer on; vertex NULL: none. */
+struct edge layer_base(const struct vertex *v);
 void eager_take(void *eager, struct edge edge, struct result *r); /* fits solve_options.on_result */
 void eager_wait(
     struct eager *e); /* until all layers are packed, telling the display when that takes time */

@@ -109,10 +109,11 @@ static struct json *secret_json(const struct op_mount *m)
 static struct json *mount_json(const struct op_mount *m)
 {
     struct json *o = json_new_object(), *more = NULL;
-    json_set_int(o, "input", m->input);
+    bool has_edges = m->type != MOUNT_SECRET && m->type != MOUNT_SSH; /* else never set: 0 */
+    json_set_int(o, "input", has_edges ? m->input : 0);
     put_text(o, "selector", m->selector);
     json_set_str(o, "dest", m->dest);
-    json_set_int(o, "output", m->output);
+    json_set_int(o, "output", has_edges ? m->output : 0);
     put_flag(o, "readonly", m->is_readonly);
     put_int(o, "mountType",
             m->type == MOUNT_BIND     ? 0
@@ -129,9 +130,9 @@ static struct json *mount_json(const struct op_mount *m)
         json_set_str(more, "ID", m->id);
         put_int(more, "sharing", m->sharing);
     }
-    if (m->type == MOUNT_TMPFS && m->size) {
+    if (m->type == MOUNT_TMPFS) {
         json_set(o, "TmpfsOpt", more = json_new_object());
-        json_set_int(more, "size", m->size);
+        put_int(more, "size", m->size);
     }
     put_int(o, "contentCache", m->content_cache);
     return o;

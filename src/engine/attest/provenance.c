@@ -182,6 +182,21 @@ static char *step_name(const struct vertex *v)
     return xasprintf("step%zu", v->position);
 }
 
+/* A definition ends with an operation that does nothing but name the result. */
+static struct json *result_json(const struct graph *g, size_t i)
+{
+    struct json *step = json_new_object(), *inputs = json_new_array(), *op = json_new_object();
+    AUTO_FREE char *name = xasprintf("step%zu", g->n_vertices + i);
+    AUTO_FREE char *input =
+        xasprintf("step%zu:%u", g->results[i].vertex->position, g->results[i].index);
+    json_set_str(step, "id", name);
+    json_set(op, "Op", json_new_null());
+    json_set(step, "op", op);
+    json_push(inputs, json_new_str(input));
+    json_set(step, "inputs", inputs);
+    return step;
+}
+
 static struct json *steps_json(const struct graph *g)
 {
     struct json *o = json_new_object(), *steps = json_new_array(), *names = json_new_object();
@@ -202,6 +217,9 @@ static struct json *steps_json(const struct graph *g)
         json_push(steps, step);
         json_set_str(names, digest_text(&v->digest).s, name);
     }
+    for (size_t i = 0; i < g->n_results; i++)
+        if (g->results[i].vertex)
+            json_push(steps, result_json(g, i));
     json_sort_keys(names);
     json_set(o, "digestMapping", names);
     json_set(o, "llbDefinition", steps);
@@ -234,6 +252,8 @@ static struct json *locations_json(const struct graph *g, const struct vertex *v
         json_push(list, location);
     }
     json_set(o, "locations", list);
+    if (!v->n_ranges)
+        json_remove(o, "locations");
     return o;
 }
 
@@ -242,8 +262,7 @@ static struct json *source_json(const struct graph *g)
     struct json *o = json_new_object(), *locations = json_new_object(), *infos = json_new_array();
     for (size_t i = 0; i < g->n_vertices; i++) {
         AUTO_FREE char *name = step_name(g->vertices[i]);
-        if (g->vertices[i]->n_ranges)
-            json_set(locations, name, locations_json(g, g->vertices[i]));
+        json_set(locations, name, locations_json(g, g->vertices[i]));
     }
     for (size_t i = 0; i < g->n_files; i++) {
         struct json *info = json_new_object();
@@ -268,8 +287,8 @@ static struct json *layers_json(const struct provenance *p)
         const struct step_layers *s = &p->layers[i];
         struct json *chains = json_new_array(), *chain = json_new_array();
         AUTO_FREE char *name = xasprintf("step%zu:%u", s->vertex->position, s->index);
-        vec_each (s->layers, layer)
-            json_push(chain, descriptor_write(layer));
+        for (size_t k = 0; k < s->n; k++)
+            json_push(chain, descriptor_write(&s->layers[k]));
         json_push(chains, chain);
         json_set(o, name, chains);
     }
@@ -330,7 +349,8 @@ static struct json *predicate_1(const struct provenance *p)
     json_set_str(definition, "buildType", BUILD_TYPE_1);
     json_set(definition, "externalParameters", external);
     json_set(definition, "internalParameters", internal);
-    json_set(definition, "resolvedDependencies", materials_json(p));
+    if (p->n_materials)
+        json_set(definition, "resolvedDependencies", materials_json(p));
     json_set_str(builder, "id", p->builder_id ? p->builder_id : "");
     json_set(details, "builder", builder);
     json_set(details, "metadata", metadata_1(p, is_complete));
@@ -365,7 +385,8 @@ static struct json *predicate_02(const struct provenance *p)
     json_set_str(builder, "id", p->builder_id ? p->builder_id : "");
     json_set(o, "builder", builder);
     json_set_str(o, "buildType", BUILD_TYPE_02);
-    json_set(o, "materials", materials_json(p));
+    if (p->n_materials)
+        json_set(o, "materials", materials_json(p));
     json_set(invocation, "configSource", config_json(p));
     json_set(invocation, "parameters", request_json(p, &is_complete));
     json_set_str(environment, "platform", platform_text(&p->builder_platform).s);

@@ -28,7 +28,8 @@ struct material {
 struct step_layers {
     const struct vertex *vertex;
     uint32_t index;
-    const struct descriptors *layers; /* items[0] is the base */
+    const struct descriptor *layers; /* layers[0] is the base */
+    size_t n;
 };
 
 /* All is borrowed; NULL where nothing is to be said. */
