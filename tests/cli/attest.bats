@@ -35,7 +35,7 @@ DOCKERFILE
     printf '{"name":"x","version":"1"}' >app/hidden/node_modules/x/package.json
     echo of-nobody-else >token
     export SOURCE_DATE_EPOCH=1700000000
-    build=(kiln build --quiet --secret id=token,src=token --build-arg VERSION=build-arg-value app)
+    build=(kiln build --quiet --secret "id=token,src=token" --build-arg VERSION=build-arg-value app)
 }
 
 # layout DIGEST: the path of a blob of the layout `out`.
@@ -154,7 +154,7 @@ out() {
     app
     "${build[@]}" -t app --provenance=true >/dev/null
     kiln provenance --format json app >min.json
-    ! grep -q build-arg-value min.json
+    run ! grep -q build-arg-value min.json
     jq -e '.buildDefinition.internalParameters.buildConfig == null and
         .runDetails.metadata.buildkit_completeness == {request: false, resolvedDependencies: false}' min.json
     "${build[@]}" -t app --provenance=mode=max,builder-id=https://ci.example.com/1,reproducible=true >/dev/null
@@ -169,7 +169,7 @@ out() {
         (.runDetails.metadata.buildkit_metadata.source.infos[0].data | @base64d | startswith("FROM scratch"))' max.json
     jq -e '[.runDetails.metadata.buildkit_metadata.layers[][0] | length] | sort == [1, 2, 3, 4, 5, 6]' max.json
     out --provenance=mode=max --sbom=true
-    ! grep -rq of-nobody-else out "$KILN_ROOT/blobs"
+    run ! grep -rq of-nobody-else out "$KILN_ROOT/blobs"
 }
 
 @test "the base image is a dependency, with its digest" {
@@ -209,7 +209,8 @@ out() {
 @test "beside files they are files, about each of them" {
     app
     "${build[@]}" -o type=local,dest=files --sbom=true --provenance=true
-    [ "$(cd files && ls ./*.json | tr '\n' ' ')" = "./provenance.json ./sbom-context.spdx.json ./sbom-tools.spdx.json ./sbom.spdx.json " ]
+    [ "$(find files -name '*.json' -printf '%P\n' | sort | tr '\n' ' ')" = \
+        "provenance.json sbom-context.spdx.json sbom-tools.spdx.json sbom.spdx.json " ]
     jq -r '.subject[] | .digest.sha256 + "  files/" + .name' files/sbom.spdx.json | sha256sum -c --quiet
     "${build[@]}" -o type=tar,dest=files.tar,attestation-prefix=x- --provenance=filename=how.json,inline-only=false
     [ "$(tar -tf files.tar | grep json)" = "$(printf 'x-how.json')" ]
