@@ -232,16 +232,19 @@ static int list_commits(struct writing *w, const char *part, char **out, struct 
     return 0;
 }
 
-int git_mirror_find(struct git_run *how, const char *part, struct git_commit *out, struct err *err)
+static int find_among(struct git_run *how, const char *part, size_t hash_len,
+                      struct git_commit *out, struct err *err)
 {
     AUTO_VALUE(writing_clear) struct writing w = { .how = how, .lock_fd = -1 };
     AUTO_VALUE(git_mirror_clear) struct git_mirror m = { 0 };
     AUTO_FREE char *found = NULL;
     /* Everything, not what happens to be here: another commit may begin so too. */
-    if (open_mirror(&w, 40, &m, err) || fetch_all(&w, "+refs/*:refs/remote/*", err) ||
-        list_commits(&w, part, &found, err) || note_size(&w, err))
-        return -1;
+    int failed = open_mirror(&w, hash_len, &m, err) ||
+                 fetch_all(&w, "+refs/*:refs/remote/*", err) ||
+                 list_commits(&w, part, &found, err) || note_size(&w, err);
     how->git_dir = NULL; /* m goes */
+    if (failed)
+        return -1;
     if (!*found)
         return err_set(err, ERR_NOT_FOUND, "it has no branch, tag or commit \"%s\"", part);
     if (strchr(found, '\n'))
@@ -250,4 +253,14 @@ int git_mirror_find(struct git_run *how, const char *part, struct git_commit *ou
     memcpy(out->commit, out->object, sizeof out->commit);
     snprintf(out->ref, sizeof out->ref, "%s", found);
     return 0;
+}
+
+int git_mirror_find(struct git_run *how, const char *part, struct git_commit *out, struct err *err)
+{
+    if (find_among(how, part, 40, out, err) == 0)
+        return 0;
+    if (!strstr(err->text, "mismatched algorithms")) /* the beginning does not tell which it is */
+        return -1;
+    err_clear(err);
+    return find_among(how, part, 64, out, err);
 }

@@ -248,6 +248,28 @@ TEST("a .git that is kept works, tells nothing of us, and is the same bytes from
     lab_close(&l);
 }
 
+TEST("a repository may name its objects by SHA-256")
+{
+    LAB(l);
+    shell("git init -q --object-format=sha256 w; cd w; echo x >f; git add f;"
+          "git -c user.name=a -c user.email=a@b commit -qm one; git rev-parse HEAD >../hash;"
+          "git clone -q --bare . ../served/git/long.git");
+    AUTO_FREE char *remote = remote_of(&l, "git", "long.git"),
+                   *path = xasprintf("%s/hash", tap_dir());
+    AUTO_VALUE(buf_clear) struct buf text;
+    buf_init(&text, KIB);
+    REQUIRE_OK(fs_read_file(AT_FDCWD, path, &text, &err), &err);
+    AUTO_FREE char *whole = span_dup(span_trim(buf_span(&text))), *part = xstrndup(whole, 12);
+    const char *const refs[] = { "", whole, part };
+    for (size_t i = 0; i < 3; i++) {
+        struct git_wish q = wish(&l, remote, refs[i]);
+        q.keeps_git_dir = i == 0;
+        EXPECT_OK(fetch(&l, &q), &err);
+        EXPECT_LOOK(&l, "x", "cat f");
+    }
+    lab_close(&l);
+}
+
 TEST("times are the commit's, or of now when that is wanted")
 {
     LAB(l);
