@@ -46,7 +46,8 @@ static int exec_key(void *arg, const struct vertex *v, struct arena *a, struct o
         exec_input_paths(v, i, a, &paths);
         inputs[i].by_content = is_by_content(v, i);
         if (paths.n)
-            inputs[i].selector = key_selector(&paths);
+            inputs[i].selector = exec_selector(&paths);
+        inputs[i].order = key_order(&paths);
     }
     *out = (struct op_key){ .digest = key_of_exec(v), .inputs = inputs };
     return 0;

@@ -36,7 +36,7 @@ static int file_key(void *arg, const struct vertex *v, struct arena *a, struct o
         AUTO_VALUE(key_paths_clear) struct key_paths paths = { 0 };
         file_input_paths(v, i, &paths);
         if (paths.n)
-            inputs[i] = (struct op_key_input){ true, key_selector(&paths) };
+            inputs[i] = (struct op_key_input){ true, file_selector(&paths), key_order(&paths) };
     }
     *out = (struct op_key){ .digest = key_of_file(v), .inputs = inputs };
     return 0;

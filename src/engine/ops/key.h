@@ -41,11 +41,13 @@ struct key_paths {
     size_t n, cap;
 };
 void key_paths_clear(struct key_paths *paths);
-/* Appends the parts of input i that v reads; none: all of it, or it is changed in place.  Texts are
- * the vertex's or the arena's.  Those of a file operation are sorted, the last first. */
+/* Appends the parts of input i that v reads, in the order in which it names them; none: all of it,
+ * or it is changed in place.  Texts are the vertex's or the arena's. */
 void exec_input_paths(const struct vertex *v, size_t i, struct arena *a, struct key_paths *out);
 void file_input_paths(const struct vertex *v, size_t i, struct key_paths *out);
-struct digest key_selector(const struct key_paths *paths); /* in this order */
+struct digest exec_selector(const struct key_paths *paths); /* in this order */
+struct digest file_selector(const struct key_paths *paths); /* sorted, the last first */
+struct digest key_order(const struct key_paths *paths);     /* not set for less than two */
 /* The content of the paths; each is told once, and none that lies below another. */
 NODISCARD int key_content(struct ops *ops, struct result *r, const struct key_paths *paths,
                           const struct cancel *cancel, struct digest *out, struct err *err);

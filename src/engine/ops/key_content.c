@@ -8,7 +8,8 @@
 
 #define SEPARATOR ((struct span){ "", 1 }) /* NUL */
 
-struct digest key_selector(const struct key_paths *paths)
+/* The paths, NUL between two. */
+static struct digest hash_names(const struct key_paths *paths)
 {
     AUTO(hasher_free) struct hasher *h = hasher_new(DIGEST_SHA256);
     for (size_t i = 0; i < paths->n; i++) {
@@ -17,6 +18,29 @@ struct digest key_selector(const struct key_paths *paths)
         hasher_update(h, span_of(paths->items[i].path));
     }
     return hasher_final(h);
+}
+
+struct digest exec_selector(const struct key_paths *paths)
+{
+    return hash_names(paths);
+}
+
+struct digest file_selector(const struct key_paths *paths)
+{
+    AUTO_VALUE(key_paths_clear) struct key_paths sorted = { 0 };
+    for (size_t i = 0; i < paths->n; i++) {
+        size_t at = sorted.n;
+        (void)vec_push(&sorted);
+        for (; at > 0 && strcmp(sorted.items[at - 1].path, paths->items[i].path) < 0; at--)
+            sorted.items[at] = sorted.items[at - 1];
+        sorted.items[at] = paths->items[i];
+    }
+    return hash_names(&sorted);
+}
+
+struct digest key_order(const struct key_paths *paths)
+{
+    return paths->n < 2 ? (struct digest){ 0 } : hash_names(paths);
 }
 
 void key_paths_clear(struct key_paths *paths)

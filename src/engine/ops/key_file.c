@@ -185,20 +185,10 @@ static bool is_changed(const struct vertex *v, size_t i)
     return false;
 }
 
-/* Behind those whose paths are not less. */
-static void insert(struct key_paths *out, struct key_path p)
-{
-    size_t at = out->n;
-    (void)vec_push(out);
-    for (; at > 0 && strcmp(out->items[at - 1].path, p.path) < 0; at--)
-        out->items[at] = out->items[at - 1];
-    out->items[at] = p;
-}
-
 static void add_owner(const struct owner_part *p, size_t i, const char *path, struct key_paths *out)
 {
     if (p->kind == OWNER_NAME && p->input == (int32_t)i)
-        insert(out, (struct key_path){ .path = path, .follows = true });
+        *vec_push(out) = (struct key_path){ .path = path, .follows = true };
 }
 
 void file_input_paths(const struct vertex *v, size_t i, struct key_paths *out)
@@ -214,10 +204,10 @@ void file_input_paths(const struct vertex *v, size_t i, struct key_paths *out)
             add_owner(&a->owner.group, i, "/etc/group", out);
         }
         if (a->type == ACTION_COPY && a->secondary == (int32_t)i)
-            insert(out, (struct key_path){ .path = a->src,
-                                           .follows = a->follows_symlinks,
-                                           .has_wildcards = a->has_wildcards,
-                                           .include = &a->include,
-                                           .exclude = &a->exclude });
+            *vec_push(out) = (struct key_path){ .path = a->src,
+                                                .follows = a->follows_symlinks,
+                                                .has_wildcards = a->has_wildcards,
+                                                .include = &a->include,
+                                                .exclude = &a->exclude };
     }
 }

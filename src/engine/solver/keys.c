@@ -40,7 +40,8 @@ static void hash_input(struct hasher *h, const struct node *n, size_t i, const s
     uint8_t bytes[4] = { (uint8_t)index, (uint8_t)(index >> 8), (uint8_t)(index >> 16),
                          (uint8_t)(index >> 24) };
     hasher_update_framed(h, span_bytes(bytes, sizeof bytes));
-    hash_digest(h, is_read || !n->key.inputs ? &no_digest : &n->key.inputs[i].selector);
+    const struct op_key_input *input = n->key.inputs ? &n->key.inputs[i] : NULL;
+    hash_digest(h, !input ? &no_digest : is_read ? &input->order : &input->selector);
     hash_digest(h, d);
 }
 

@@ -30,6 +30,9 @@
 struct op_key_input {
     bool by_content;        /* content() can tell what is read of it */
     struct digest selector; /* which part of the input is read; not set: all of it */
+    /* Of several parts, which is which.  BuildKit's content does not tell, so that it takes two
+     * that change places for the same; this is in our own keys only. */
+    struct digest order;
 };
 
 /* What an operation is, apart from its inputs.  Digest and selectors are those of BuildKit's

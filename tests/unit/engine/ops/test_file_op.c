@@ -294,6 +294,24 @@ TEST("the root that is copied into may have symlinks, which lead inside it")
     lab_close(&l);
 }
 
+TEST("two files that are copied in another order are another result")
+{
+    LAB(l, NONE);
+    RUN("mkdir -p c/a c/b; printf 1 >c/a/f; printf 2 >c/b/f");
+    for (int turn = 0; turn < 2; turn++) {
+        AUTO(graph_builder_free) struct graph_builder *b = graph_builder_new();
+        AUTO(snapshot_unref) struct snapshot *s = NULL;
+        struct edge context = add_context(b, "context", NULL);
+        struct op_action actions[] = { copy_of(context, turn ? "/b/f" : "/a/f", "/f"),
+                                       copy_of(context, turn ? "/a/f" : "/b/f", "/f") };
+        REQUIRE_OK(lab_solve(&l, b, add_actions(b, (struct edge){ 0 }, actions, 2), &s), &err);
+        AUTO_FREE char *got = inside(&l, s, "cat f");
+        EXPECT_STR(got, turn ? "1" : "2");
+        snapshot_unref(STEAL(s));
+    }
+    lab_close(&l);
+}
+
 TEST("a symlink that is followed keeps its own name; one that leads nowhere is not there")
 {
     LAB(l, NONE);

@@ -187,13 +187,21 @@ TEST("layers on one another")
     EXPECT(!digest_equal(&one, &two));
 }
 
-TEST("paths that lie below another are read once, and selectors keep their order")
+TEST("the selector of a step is in its order, that of a file operation is sorted")
 {
     struct key_path items[] = { { .path = "/b", .follows = true },
                                 { .path = "/a", .follows = true } };
     struct key_paths paths = { .items = items, .n = 2, .cap = 2 };
-    struct digest selector = key_selector(&paths), want = digest_of(SPAN("/b\0/a"));
-    EXPECT(digest_equal(&selector, &want));
+    struct digest b_a = digest_of(SPAN("/b\0/a")), exec = exec_selector(&paths);
+    struct digest file = file_selector(&paths), order = key_order(&paths);
+    EXPECT(digest_equal(&exec, &b_a) && digest_equal(&file, &b_a) && digest_equal(&order, &b_a));
+    struct key_path turned[] = { items[1], items[0] };
+    struct key_paths other = { .items = turned, .n = 2, .cap = 2 };
+    exec = exec_selector(&other), file = file_selector(&other), order = key_order(&other);
+    EXPECT(!digest_equal(&exec, &b_a) && digest_equal(&file, &b_a) && !digest_equal(&order, &b_a));
+    other.n = 1;
+    order = key_order(&other);
+    EXPECT(!digest_is_set(&order));
 }
 
 TAP_MAIN()
