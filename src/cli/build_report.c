@@ -88,31 +88,33 @@ void build_note_warnings(const struct build_result *r)
             note(" - %s", w->text);
 }
 
-static bool is_kept(const struct build_request *q)
+/* Those of an image that is kept here and nowhere else.  NULL: of the default output. */
+static void note_kept(const struct build_request *q, const struct export_spec *spec,
+                      const struct export_result *image, const char *store)
 {
-    vec_each (&q->exports, spec)
-        if (spec->type == EXPORT_IMAGE && spec->is_kept)
-            return true;
-    return !q->exports.n;
+    const struct str_list *names = spec && spec->names.n ? &spec->names : &q->tags;
+    if (spec && (spec->type != EXPORT_IMAGE || !spec->is_kept || spec->is_pushed))
+        return;
+    vec_each (names, name)
+        note("kept %s in the store %s (kiln push sends it)", *name, store);
+    if (names->n)
+        return;
+    if (spec && spec->dangling_prefix)
+        note("kept %s@%s in the store %s", spec->dangling_prefix,
+             digest_text(&image->target.digest).s, store);
+    else
+        note("built %s, which has no name and is kept as cache only (-t names it)",
+             digest_text(&image->target.digest).s);
 }
 
 static void note_names(const struct build_request *q, const struct build_result *r,
                        const char *store)
 {
-    bool is_pushed = false;
     vec_each (&r->exports, e)
-        vec_each (&e->pinned, pinned) {
+        vec_each (&e->pinned, pinned)
             note("pushed %s", *pinned);
-            is_pushed = true;
-        }
-    if (is_pushed || !is_kept(q))
-        return;
-    vec_each (&q->tags, tag)
-        note("kept %s in the store %s (kiln push sends it)", *tag, store);
-    const struct export_result *image = image_of(r);
-    if (!q->tags.n && image)
-        note("built %s, which has no name and is kept as cache only (-t names it)",
-             digest_text(&image->target.digest).s);
+    for (size_t i = 0; i < r->exports.n; i++)
+        note_kept(q, q->exports.n ? &q->exports.items[i] : NULL, &r->exports.items[i], store);
 }
 
 /* ---- for programs ---- */

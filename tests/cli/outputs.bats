@@ -156,6 +156,9 @@ DOCKERFILE
     kiln build -q -o type=image,dangling-name-prefix=loose ctx
     kiln inspect "loose@$digest" >/dev/null
     kiln build -q -o type=image,name=unkept,store=false ctx
+    run --separate-stderr kiln build -o type=image,name=one -o type=image,name=two,compression=zstd -o out ctx
+    [[ "$stderr" == *"kept one in the store $KILN_ROOT (kiln push sends it)
+kept two in the store $KILN_ROOT (kiln push sends it)" ]]
     [ -z "$(kiln images -q unkept)" ]
 }
 
