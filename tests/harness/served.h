@@ -1,6 +1,7 @@
 /* tests/harness/served.h - tests/harness/source-server for unit tests: files and repositories below
  * tap_dir()/served. */
 #pragma once
+#include <limits.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -15,11 +16,14 @@ struct served {
     char *folder; /* owned */
 };
 
+/* Absolute: the shells of cases run in their own folders. */
 static const char *harness_folder(void)
 {
-    static char path[4096];
+    static char path[PATH_MAX];
     const char *fixtures = getenv("KILN_FIXTURES");
-    snprintf(path, sizeof path, "%s/../harness", fixtures ? fixtures : "tests/fixtures");
+    AUTO_FREE char *named = xasprintf("%s/../harness", fixtures ? fixtures : "tests/fixtures");
+    if (!realpath(named, path))
+        abort();
     return path;
 }
 
