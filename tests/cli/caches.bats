@@ -121,6 +121,43 @@ GET /v2/cache/blobs/$records" ]
     [ "$(steps "$stderr")" = '[tool 2/2] RUN echo  the  same > /tool' ]
 }
 
+@test "a step that reads what the same step made is no ring" {
+    can_build
+    need jq
+    context <<'DOCKERFILE'
+FROM scratch AS first
+COPY busybox /file
+FROM scratch AS second
+COPY --from=first /file /file
+FROM scratch
+COPY --from=second /file /file
+DOCKERFILE
+    kiln build -q --cache-to type=local,dest=cache,mode=max ctx >/dev/null
+    config=$(jq -r '.config.digest[7:]' "cache/blobs/sha256/$(jq -r '.manifests[0].digest[7:]' cache/index.json)")
+    [ "$(jq ".records | length" "cache/blobs/sha256/$config")" = 3 ] # the file, the COPY of the context, both others
+    fresh other
+    run --separate-stderr kiln build --progress plain --cache-from type=local,src=cache ctx
+    [ "$status" = 0 ]
+    [ -z "$(steps "$stderr")" ]
+    [[ "$stderr" != *warning* ]]
+}
+
+@test "several platforms have one cache, each with its own steps in it" {
+    can_build
+    context <<'DOCKERFILE'
+FROM scratch
+ARG TARGETARCH
+COPY busybox /$TARGETARCH
+COPY busybox /both
+DOCKERFILE
+    first=$(kiln build -q --platform linux/amd64,linux/arm64 --cache-to type=local,dest=cache,mode=max ctx)
+    fresh other
+    run --separate-stderr kiln build --progress plain --platform linux/amd64,linux/arm64 --cache-from type=local,src=cache ctx
+    [ "$status" = 0 ]
+    [ -z "$(steps "$stderr")" ]
+    [ "$(kiln build -q --platform linux/amd64,linux/arm64 --cache-from type=local,src=cache ctx)" = "$first" ]
+}
+
 @test "a folder: an OCI layout with caches by tag, read by tag or digest; reset forgets the others" {
     start
     kiln build -q --cache-to type=local,dest=cache,mode=max ctx >/dev/null
