@@ -29,8 +29,10 @@ def tree_of(text):
         entry = ENTRY.match(line)
         if entry and entry[2] == "removed":
             below = entry[3] + "/"
+            is_ours = any(p == entry[3] or p.startswith(below) for p in entries)
             entries = {p: v for p, v in entries.items() if p != entry[3] and not p.startswith(below)}
-            gone.add(entry[3])
+            if not is_ours:  # else nothing of it was in the base
+                gone.add(entry[3])
         elif entry and entry[1]:
             path = path_of(entry[1], entry[3])
             if entry[1] != "d":
