@@ -231,6 +231,8 @@ static int solve_part(void *arg, struct err *err)
         return -1;
     o.seal = seal_options_inside(&q->exports.items[0]);
     o.cache_mounts = caches_mounts(r->caches);
+    o.on_read = explain_read;
+    o.on_read_arg = r->explain;
     AUTO(ops_free) struct ops *ops = ops_new(&o);
     part->eager = eager_new(&r->host, q->exports.items, q->exports.n, part->converted.graph);
     struct told told = { .eager = part->eager, .explain = r->explain };

@@ -28,6 +28,32 @@ why() {
     [ "$(why 'RUN echo last')" = "hit" ]
 }
 
+@test "a file by its path, one that is new, one that is gone" {
+    why RUN
+    echo two >app/b
+    [ "$(why 'COPY a b')" = "MISS: file b changed" ]
+    [[ "$(why 'RUN echo last')" = hit ]]
+    mkdir -p app/src/deep
+    touch app/src/one app/src/deep/two
+    printf 'FROM base\nCOPY src /src\n' >app/Dockerfile
+    why COPY
+    echo 1 >app/src/deep/two
+    touch -d 2001-01-01 app/src/one # its time is no content
+    [ "$(why 'COPY src')" = "MISS: file src/deep/two changed" ]
+    touch app/src/three
+    [ "$(why 'COPY src')" = "MISS: file src/three is new" ]
+    rm app/src/one app/src/three
+    echo 2 >app/src/deep/two
+    [ "$(why 'COPY src')" = "MISS: file src/deep/two changed, and 2 more" ]
+}
+
+@test "a file of another stage" {
+    printf 'FROM base AS make\nARG V=1\nRUN mkdir /out; echo $V >/out/a; echo >/out/b\nFROM base\nCOPY --from=make /out /d\n' \
+        >app/Dockerfile
+    why COPY
+    [ "$(why 'COPY --from' --build-arg V=2)" = "MISS: file out/a changed" ]
+}
+
 @test "an argument" {
     why RUN
     [ "$(why 'RUN echo 2 >' --build-arg VERSION=2)" = "MISS: variable VERSION changed" ]

@@ -9,12 +9,15 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/codec/text.h"
 #include "base/core/limits.h"
 #include "base/core/mem.h"
 #include "engine/explain/facts.h"
 #include "image/store/db.h"
 
-enum { FILES_MAX = 100000, DAYS_KEPT = 30 };
+enum { DAYS_KEPT = 30 };
+/* Of the list of files that one vertex reads: a build must not grow with its context. */
+#define FILES_MAX ((size_t)(8 * MIB))
 
 /* What is known of a vertex in this build. */
 struct seen {
@@ -22,7 +25,8 @@ struct seen {
     bool is_found, is_done, has_too_many_files;
     enum solve_how how;
     struct digest content;
-    struct map facts, files; /* strings */
+    struct map facts; /* strings */
+    struct buf files; /* "PATH" NUL, 32 bytes of a digest: only made facts of when it runs */
 };
 
 struct explain {
@@ -30,6 +34,7 @@ struct explain {
     const char *place;
     pthread_mutex_t lock; /* guards all below */
     struct map by_digest; /* of the vertex -> struct seen, owned */
+    struct seen *last;    /* of explain_read() */
     bool has_news;        /* something ran to its end */
 };
 
@@ -37,7 +42,7 @@ static void seen_free(void *p)
 {
     struct seen *s = p;
     map_clear(&s->facts);
-    map_clear(&s->files);
+    buf_clear(&s->files);
     free(s);
 }
 
@@ -75,7 +80,8 @@ static struct seen *seen_of(struct explain *e, const struct vertex *v)
     struct seen *s = map_find(&e->by_digest, key.s);
     if (!s) {
         s = xcalloc(1, sizeof *s);
-        *s = (struct seen){ .vertex = v, .facts = STR_MAP, .files = STR_MAP };
+        *s = (struct seen){ .vertex = v, .facts = STR_MAP };
+        buf_init(&s->files, FILES_MAX);
         map_set(&e->by_digest, key.s, s);
     }
     return s;
@@ -85,14 +91,30 @@ void explain_read(void *explain, const struct vertex *v, size_t input, const cha
                   const struct digest *d)
 {
     struct explain *e = explain;
+    size_t len = strlen(path) + 1;
     (void)input;
     pthread_mutex_lock(&e->lock);
-    struct seen *s = seen_of(e, v);
-    if (s->files.n < FILES_MAX)
-        facts_add(&s->files, FACT_FILE, path, digest_hex(d).s);
-    else
-        s->has_too_many_files = true;
+    struct seen *s = e->last && e->last->vertex == v ? e->last : seen_of(e, v);
+    e->last = s;
+    s->has_too_many_files |= buf_room(&s->files) < len + 32;
+    if (!s->has_too_many_files) {
+        buf_put(&s->files, span_bytes(path, len));
+        buf_put(&s->files, span_bytes(d->bytes, 32));
+    }
     pthread_mutex_unlock(&e->lock);
+}
+
+static void add_files(const struct seen *s, struct map *facts)
+{
+    struct span rest = buf_span(&s->files);
+    while (!s->has_too_many_files && rest.len > 32) {
+        const char *path = rest.ptr;
+        char hex[65] = "";
+        rest = span_skip(rest, strlen(path) + 1);
+        hex_print(span_first(rest, 32), hex);
+        rest = span_skip(rest, 32);
+        facts_add(facts, FACT_FILE, path, hex);
+    }
 }
 
 /* What earlier steps gave: where the vertex says what it reads of one, that, else all of it. */
@@ -124,12 +146,10 @@ void explain_found(void *explain, const struct solver_record *r, enum solve_how 
     s->content = r->content;
     if (how == SOLVE_BY_RUNNING && r->vertex->type != OP_SOURCE) {
         facts_of_vertex(r->vertex, &s->facts);
-        if (!s->has_too_many_files)
-            map_copy_str(&s->facts, &s->files);
+        add_files(s, &s->facts);
         add_inputs(e, r, &s->facts);
     }
-    map_clear(&s->files);
-    s->files = (struct map)STR_MAP;
+    buf_clear(&s->files);
     pthread_mutex_unlock(&e->lock);
 }
 

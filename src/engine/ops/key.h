@@ -37,6 +37,8 @@ struct key_path {
     const struct strings *include, *exclude; /* NULL: none */
 };
 struct key_paths {
+    const struct vertex *vertex; /* whose, and of which input */
+    size_t input;
     struct key_path *items; /* owned */
     size_t n, cap;
 };

@@ -137,10 +137,27 @@ static int hash_paths(const struct tree *t, const struct key_paths *paths,
     return 0;
 }
 
+/* Who wants to know of every file that is read. */
+struct telling {
+    const struct ops *ops;
+    const struct key_paths *paths;
+};
+
+static void tell_read(void *arg, const char *path, const struct digest *d)
+{
+    const struct telling *t = arg;
+    const struct ops_options *o = &t->ops->o;
+    o->on_read(o->on_read_arg, t->paths->vertex, t->paths->input, path, d);
+}
+
 int key_content(struct ops *ops, struct result *r, const struct key_paths *paths,
                 const struct cancel *cancel, struct digest *out, struct err *err)
 {
-    struct tree_digest_options o = { .pool = ops->o.pool, .cancel = cancel };
+    struct telling telling = { .ops = ops, .paths = paths };
+    struct tree_digest_options o = { .pool = ops->o.pool,
+                                     .cancel = cancel,
+                                     .seen = ops->o.on_read ? tell_read : NULL,
+                                     .seen_arg = &telling };
     AUTO_VALUE(opened_close) struct opened opened = { 0 };
     AUTO_VALUE(key_paths_clear) struct key_paths sorted = { 0 };
     for (size_t i = 0; i < paths->n; i++)

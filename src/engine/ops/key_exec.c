@@ -161,6 +161,8 @@ struct digest key_of_exec(const struct vertex *v)
 
 void exec_input_paths(const struct vertex *v, size_t i, struct arena *a, struct key_paths *out)
 {
+    out->vertex = v;
+    out->input = i;
     for (size_t k = 0; k < v->exec.n_mounts; k++) {
         const struct op_mount *m = &v->exec.mounts[k];
         if (m->input != (int32_t)i || m->type == MOUNT_SECRET || m->type == MOUNT_SSH ||

@@ -193,6 +193,8 @@ static void add_owner(const struct owner_part *p, size_t i, const char *path, st
 
 void file_input_paths(const struct vertex *v, size_t i, struct key_paths *out)
 {
+    out->vertex = v;
+    out->input = i;
     if (is_changed(v, i))
         return;
     for (size_t k = 0; k < v->file.n_actions; k++) {

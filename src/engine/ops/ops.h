@@ -86,6 +86,10 @@ struct ops_options {
     const char *resolv_conf;         /* text; NULL: the host's */
     const struct progress *progress; /* of what is fetched before a vertex runs; may be NULL */
     const struct cache_mount_source *cache_mounts; /* NULL: new ones are empty */
+    /* Told each file whose content is part of a key; from any thread; may be NULL. */
+    void (*on_read)(void *arg, const struct vertex *v, size_t input, const char *path,
+                    const struct digest *d);
+    void *on_read_arg;
 };
 struct ops; /* all of options is borrowed */
 struct ops *ops_new(const struct ops_options *o);

@@ -82,6 +82,9 @@ struct tree_selector {
 struct tree_digest_options {
     struct pool *pool; /* may be NULL */
     const struct cancel *cancel;
+    /* Told everything that is read but folders, with its own digest; may be NULL. */
+    void (*seen)(void *arg, const char *path, const struct digest *d);
+    void *seen_arg;
 };
 /* *out is not set when the path is not there; wildcards and patterns that choose nothing give the
  * digest of nothing.  Sockets count as not there; fifos and devices are never opened.

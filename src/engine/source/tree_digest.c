@@ -54,6 +54,7 @@ struct level {
 
 struct folding {
     const struct tree *tree;
+    const struct tree_digest_options *options;
     size_t n_prefix; /* bytes of the start's path in each path, the "/" behind it included */
     vec(struct level) levels;
     size_t n_open; /* of the levels; the rest are kept for their hashers */
@@ -108,11 +109,19 @@ static size_t depth_of(const struct folding *f, const char *path)
     return depth;
 }
 
+static void tell(const struct tree_digest_options *o, const char *path,
+                 const struct node_stat *stat, const struct digest *record)
+{
+    if (o->seen && !S_ISDIR(stat->mode))
+        o->seen(o->seen_arg, path, record);
+}
+
 static int fold(void *arg, const char *path, const struct node_stat *stat,
                 const struct digest *record, struct err *err)
 {
     struct folding *f = arg;
     (void)err;
+    tell(f->options, path, stat, record);
     close_levels(f, depth_of(f, path));
     if (S_ISDIR(stat->mode) && !*path && f->tree->is_context) {
         struct digest nothing = digest_of(NOTHING);
@@ -130,7 +139,7 @@ static int fold(void *arg, const char *path, const struct node_stat *stat,
 static int digest_whole(const struct tree *t, const char *path, const struct tree_digest_options *o,
                         struct digest *out, struct err *err)
 {
-    AUTO_VALUE(folding_clear) struct folding f = { .tree = t };
+    AUTO_VALUE(folding_clear) struct folding f = { .tree = t, .options = o };
     struct record_walk how = { .take = fold, .arg = &f, .pool = o->pool, .cancel = o->cancel };
     f.n_prefix = *path ? strlen(path) + 1 : 0;
     if (tree_record(t, path, &how, err))
@@ -209,6 +218,7 @@ static int take(void *arg, const char *path, const struct node_stat *stat,
     if (l->has_waiting)
         list(l, l->start, &l->waiting);
     l->has_waiting = false;
+    tell(l->options, path, stat, record);
     bool is_top = is_start || (!*l->start && !strchr(path, '/'));
     if (S_ISLNK(stat->mode) && l->selector->follows && is_top &&
         digest_path(l->tree, path, true, l->options, &d, err))
