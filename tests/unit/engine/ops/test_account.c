@@ -27,7 +27,7 @@ TEST("USER is resolved as docker resolves it")
         { "app:video", "1000:44 /home/app" },
         { "app:12", "1000:12 /home/app" },
         { "1000:0", "1000:0 /home/app" },
-        { "app:", "1000:1001 /home/app" },
+        { "app:", "1000:1001 /home/app 50 44 10" },
         { ":staff", "0:50 /root" },
         { "5000", "5000:0 -" },
         { "5000:6000", "5000:6000 -" },
