@@ -86,6 +86,28 @@ static int find_commit(const struct git_run *how, const char *commit, const char
 
 /* ---- one submodule ---- */
 
+/* The folder that git made at the place, where git will find it too: git takes a path, which no
+ * symlink may lead elsewhere.  A tree that has a folder and a symlink of one name, which git does
+ * not refuse, would lead out of the result. */
+static int open_place(int fd, const char *path, int *out, struct err *err)
+{
+    AUTO_FD int at = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (at < 0)
+        return err_sys(err, "open %s", path);
+    for (struct span rest = span_of(path); rest.ptr;) {
+        AUTO_FREE char *name = span_dup(span_cut(&rest, '/'));
+        int next = -1;
+        if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+            return err_set(err, ERR_INVALID, "\"%s\" is no place inside of its repository", path);
+        if (fs_open(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &next, err))
+            return err_wrap(err, "its place is no folder");
+        auto_close_fd(&at);
+        at = next;
+    }
+    *out = STEAL_FD(at);
+    return 0;
+}
+
 static int write_one(const struct git_run *parent, const struct submodule *m, const char *commit,
                      const char *path, int fd, int depth, struct err *err)
 {
@@ -103,8 +125,7 @@ static int write_one(const struct git_run *parent, const struct submodule *m, co
     memcpy(at.commit, commit, sizeof at.commit);
     snprintf(at.ref, sizeof at.ref, "%s", commit);
     if (git_remote_parse(url, &remote, err) || git_mirror_fetch(&how, &at, &mirror, err) ||
-        fs_open_in_root(fd, m->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &place_fd, err) ||
-        git_write_files(&how, commit, place, err))
+        open_place(fd, m->path, &place_fd, err) || git_write_files(&how, commit, place, err))
         return -1;
     return git_write_submodules(&how, commit, place, place_fd, depth + 1, err);
 }

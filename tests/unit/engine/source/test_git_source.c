@@ -212,6 +212,40 @@ TEST("submodules by other means, and the rest of what .gitmodules may say, do no
     lab_close(&l);
 }
 
+TEST("a submodule at a place that a symlink of the same tree leads out of is not written")
+{
+    /* A folder and a symlink both called "a", which git takes: the folder has the submodule "c",
+     * and only the symlink is left when the files are there. */
+    static const char script[] =
+        "mkdir -p outside/c; export GIT_DIR=$PWD/served/git/app.git GIT_INDEX_FILE=$PWD/index\n"
+        "export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a "
+        "GIT_COMMITTER_EMAIL=a@b\n"
+        "bytes() { python3 -c 'import sys; "
+        "sys.stdout.buffer.write(bytes.fromhex(sys.argv[1]))' $1; }\n"
+        "lib=$(git rev-parse main:vendor/lib); here=$(printf %s \"$PWD/outside\")\n"
+        "link=$(printf %s \"$here\" | git hash-object -w --stdin)\n"
+        "one=$(echo one | git hash-object -w --stdin)\n"
+        "modules=$(printf '[submodule \"x\"]\\n\\tpath = a/c\\n\\turl = ../lib.git\\n'"
+        " | git hash-object -w --stdin)\n"
+        "git update-index --add --cacheinfo \"100644,$one,${here#/}/c/f\"\n"
+        "below=$(git write-tree)\n"
+        "folder=$(printf '160000 commit %s\\tc\\n' $lib | git mktree --missing)\n"
+        "{ printf '100644 .gitmodules\\0'; bytes $modules;"
+        "  printf '40000 a\\0'; bytes $folder;"
+        "  printf '120000 a\\0'; bytes $link;"
+        "  git cat-file tree $below; } >tree\n"
+        "tree=$(git hash-object -t tree -w --literally tree)\n"
+        "git update-ref refs/heads/evil $(git commit-tree -m evil $tree)";
+    LAB(l);
+    AUTO_FREE char *remote = remote_of(&l, "git", "app.git");
+    struct git_wish q = wish(&l, remote, "evil");
+    shell("%s", script);
+    EXPECT(fetch(&l, &q) != 0);
+    EXPECT_CONTAINS(err.text, "submodule a/c: its place is no folder");
+    shell("test -z \"$(ls -A outside/c)\"");
+    lab_close(&l);
+}
+
 TEST("a .git that is kept works, tells nothing of us, and is the same bytes from every mirror")
 {
     LAB(l);
