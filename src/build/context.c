@@ -93,7 +93,7 @@ static int read_inside(const struct view *v, const char *path, struct buf *out, 
 {
     AUTO_FD int fd = -1;
     *is_there = false;
-    if (fs_open_in_root(view_fd(v), path, O_RDONLY | O_NONBLOCK, 0, &fd, err)) {
+    if (fs_open_file_in_root(view_fd(v), path, &fd, err)) {
         if (err->kind != ERR_NOT_FOUND)
             return err_wrap(err, "read %s", path);
         err_clear(err);
@@ -170,7 +170,7 @@ static int open_server(struct asked *a, struct contexts *x, struct err *err)
     AUTO_FD int fd = -1;
     char head[HEAD];
     if (look_at_context(a, x->source, false, &v, err) ||
-        fs_open_in_root(view_fd(v), FILE_NAME, O_RDONLY | O_NONBLOCK, 0, &fd, err))
+        fs_open_file_in_root(view_fd(v), FILE_NAME, &fd, err))
         return -1;
     ssize_t n = read(fd, head, sizeof head);
     if (n < 0)

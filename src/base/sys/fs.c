@@ -53,6 +53,22 @@ int fs_open(int dir_fd, const char *path, int flags, mode_t mode, int *out, stru
     return 0;
 }
 
+int fs_open_file_in_root(int root_fd, const char *path, int *out, struct err *err)
+{
+    AUTO_FD int place = -1;
+    struct stat st;
+    char again[32];
+    if (fs_open_in_root(root_fd, path, O_PATH, 0, &place, err) < 0)
+        return -1;
+    if (fstat(place, &st) < 0)
+        return err_sys(err, "open %s", path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, ERR_INVALID, "open %s: it is no regular file", path);
+    snprintf(again, sizeof again, "/proc/self/fd/%d", place);
+    *out = open(again, O_RDONLY | O_CLOEXEC);
+    return *out < 0 ? err_sys(err, "open %s", path) : 0;
+}
+
 /* Reads once, however often a signal comes between. */
 static ssize_t read_once(int fd, void *to, size_t cap)
 {

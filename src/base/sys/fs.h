@@ -18,6 +18,9 @@
  * Fails by errno: NOT_FOUND, DENIED, SYSTEM. */
 NODISCARD int fs_open_in_root(int root_fd, const char *path, int flags, mode_t mode, int *out,
                               struct err *err);
+/* Opens a regular file to read it.  Others are not opened at all, since opening a device acts: a
+ * tape rewinds, a watchdog starts to count.  Fails by errno; INVALID: it is something else. */
+NODISCARD int fs_open_file_in_root(int root_fd, const char *path, int *out, struct err *err);
 /* Plain openat(2) with O_CLOEXEC, for our own paths. */
 NODISCARD int fs_open(int dir_fd, const char *path, int flags, mode_t mode, int *out,
                       struct err *err);

@@ -27,8 +27,7 @@ static void read_table(int root_fd, const char *path, struct buf *out)
     struct err ignored = { 0 };
     AUTO_FD int fd = -1;
     buf_init(out, LIMIT_JSON);
-    if (fs_open_in_root(root_fd, path, O_RDONLY | O_NONBLOCK, 0, &fd, &ignored) ||
-        fs_read_fd(fd, out, &ignored))
+    if (fs_open_file_in_root(root_fd, path, &fd, &ignored) || fs_read_fd(fd, out, &ignored))
         buf_reset(out);
 }
 

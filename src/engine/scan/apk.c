@@ -55,8 +55,7 @@ int apk_scan(struct scan *s, struct err *err)
         buf_init(&text, LIMIT_SCAN_DATABASE);
         if (scan_hides(s, places[i]))
             continue;
-        if (fs_open_in_root(s->root_fd, places[i], O_RDONLY | O_NONBLOCK, 0, &fd, &why) ||
-            fs_read_fd(fd, &text, &why)) {
+        if (fs_open_file_in_root(s->root_fd, places[i], &fd, &why) || fs_read_fd(fd, &text, &why)) {
             if (why.kind != ERR_NOT_FOUND)
                 scan_unread(s, places[i], &why);
             continue;

@@ -44,8 +44,7 @@ static void read_licenses(struct scan *s, struct span package, struct buf *out)
     AUTO_FREE char *path =
         xasprintf("usr/share/doc/%.*s/copyright", SPAN_ARG(span_first(package, 255)));
     buf_init(&text, LIMIT_SCAN_TEXT);
-    if (fs_open_in_root(s->root_fd, path, O_RDONLY | O_NONBLOCK, 0, &fd, &absent) ||
-        fs_read_fd(fd, &text, &absent))
+    if (fs_open_file_in_root(s->root_fd, path, &fd, &absent) || fs_read_fd(fd, &text, &absent))
         return;
     licenses_of(buf_span(&text), out);
 }
@@ -90,8 +89,7 @@ static int read_file(struct scan *s, const char *path, struct err *err)
     AUTO_VALUE(buf_clear) struct buf text = { 0 };
     AUTO_FD int fd = -1;
     buf_init(&text, LIMIT_SCAN_DATABASE);
-    if (fs_open_in_root(s->root_fd, path, O_RDONLY | O_NONBLOCK, 0, &fd, err) ||
-        fs_read_fd(fd, &text, err))
+    if (fs_open_file_in_root(s->root_fd, path, &fd, err) || fs_read_fd(fd, &text, err))
         return -1;
     deb_parse(s, buf_span(&text), path);
     return 0;

@@ -48,7 +48,7 @@ void os_release_read(int root_fd, struct os_release *out)
         AUTO_FD int fd = -1;
         struct err absent = { 0 };
         buf_init(&text, LIMIT_SCAN_TEXT);
-        if (fs_open_in_root(root_fd, places[i], O_RDONLY | O_NONBLOCK, 0, &fd, &absent) ||
+        if (fs_open_file_in_root(root_fd, places[i], &fd, &absent) ||
             fs_read_fd(fd, &text, &absent))
             continue;
         parse(buf_span(&text), out);

@@ -187,9 +187,7 @@ static void read_at(struct scan *s, const char *path, size_t kind, bool *is_ther
     struct stat st;
     struct err why = { 0 };
     *is_there = false;
-    if (scan_hides(s, path) ||
-        fs_open_in_root(s->root_fd, path, O_RDONLY | O_NONBLOCK, 0, &fd, &why) || fstat(fd, &st) ||
-        !S_ISREG(st.st_mode))
+    if (scan_hides(s, path) || fs_open_file_in_root(s->root_fd, path, &fd, &why) || fstat(fd, &st))
         return;
     *is_there = true;
     struct bytes bytes = { .fd = fd, .size = (uint64_t)st.st_size };

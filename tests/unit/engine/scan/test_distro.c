@@ -185,6 +185,16 @@ TEST("symlinks lead nowhere outside the root, and inside they are followed")
     EXPECT_STR(got, "pkg:deb/debian/inside@1 var/lib/dpkg/status");
 }
 
+TEST("what is no regular file at the place of a data base is told of, and not opened")
+{
+    RUN("mkdir -p root/var/lib/dpkg root/lib/apk/db; mkfifo root/var/lib/dpkg/status\n"
+        "mknod root/lib/apk/db/installed c 1 5 2>/dev/null || mkfifo root/lib/apk/db/installed");
+    AUTO_FREE char *got = found("p");
+    EXPECT_STR(got,
+               "unread lib/apk/db/installed: open lib/apk/db/installed: it is no regular file"
+               "\nunread var/lib/dpkg/status: open var/lib/dpkg/status: it is no regular file");
+}
+
 TEST("an empty root has nothing")
 {
     RUN("mkdir root");
