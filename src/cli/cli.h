@@ -55,7 +55,8 @@ NODISCARD int cli_engine(struct cli *cli, bool runs_steps, struct mover *mover, 
  */
 NODISCARD int cli_divert_signals(int *read_fd, struct err *err);
 
-/* output.c: results.  A line that cannot be written is an error of the program, told at its end. */
+/* output.c: results.  A line that cannot be written is an error of the program, told at its end.
+ * Control characters of what is said become "?": texts of images and servers are strangers'. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));  /* stdout, with newline */
 void note(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* stderr, with newline */
 void say_json(const struct json *v);
@@ -66,7 +67,7 @@ struct table {
     struct str_list cells;
     size_t n_columns;
 };
-void table_say(const struct table *t);
+void table_say(struct table *t); /* makes its cells harmless */
 void table_clear(struct table *t);
 
 struct ago_text {

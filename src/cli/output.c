@@ -6,13 +6,29 @@
 #include "base/core/mem.h"
 #include "cli/cli.h"
 
+/* Names, versions and what servers say come from strangers: a terminal must not obey them.  A
+ * control character becomes "?", those of two bytes (U+0080 to U+009F) too; lines and tabs stay. */
+static char *make_harmless(char *text)
+{
+    char *to = text;
+    for (const char *from = text; *from; from++) {
+        unsigned char c = (unsigned char)*from, next = (unsigned char)from[1];
+        bool is_long = c == 0xc2 && next >= 0x80 && next <= 0x9f;
+        bool is_control = (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f || is_long;
+        from += is_long;
+        *to++ = is_control ? '?' : (char)c;
+    }
+    *to = '\0';
+    return text;
+}
+
 void say(const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    vprintf(fmt, args);
+    AUTO_FREE char *text = xvasprintf(fmt, args);
     va_end(args);
-    putchar('\n');
+    puts(make_harmless(text));
 }
 
 void note(const char *fmt, ...)
@@ -21,7 +37,7 @@ void note(const char *fmt, ...)
     va_start(args, fmt);
     AUTO_FREE char *text = xvasprintf(fmt, args);
     va_end(args);
-    fprintf(stderr, "%s\n", text);
+    fprintf(stderr, "%s\n", make_harmless(text));
 }
 
 void say_json(const struct json *v)
@@ -39,10 +55,11 @@ int say_flush(struct err *err)
 
 /* ---- tables ---- */
 
-void table_say(const struct table *t)
+void table_say(struct table *t)
 {
     AUTO_FREE size_t *widths = xcalloc(t->n_columns, sizeof *widths);
     for (size_t i = 0; i < t->cells.n; i++) {
+        make_harmless(t->cells.items[i]);
         size_t len = strlen(t->cells.items[i]), *width = &widths[i % t->n_columns];
         *width = len > *width ? len : *width;
     }

@@ -136,6 +136,18 @@ out() {
     kiln sbom --scan --format json app | cmp - one.json
 }
 
+@test "what an image or an attestation says does not command the terminal" {
+    app
+    printf 'Package: evil\nVersion: 1\033]0;owned\007\302\2332J\n' >app/status
+    "${build[@]}" -t app --sbom=true --provenance=mode=max --build-arg $'VERSION=a\eb' >/dev/null
+    kiln sbom app >table 2>&1
+    grep -qF 'evil   1?]0;owned??2J' table
+    kiln provenance app >lines 2>&1
+    grep -qF 'VERSION=a?b' lines
+    cat table lines | LC_ALL=C grep -q $'[\001-\010\013-\037\177]' && return 1
+    ! LC_ALL=C grep -q $'\302\233' table
+}
+
 @test "the packages of this machine: those that dpkg-query lists, and no other of dpkg's" {
     [ -r /var/lib/dpkg/status ] || skip "needs a Debian"
     can_build
