@@ -345,6 +345,31 @@ DOCKERFILE
     [ "$(kiln run app head -n 1 /seen)" != "$seen" ]
 }
 
+@test "of a cache mount that is not what its cache says nothing stays, and the build goes on without" {
+    need jq
+    start
+    cat >ctx/Dockerfile <<DOCKERFILE
+FROM $registry/base
+RUN --mount=type=cache,id=mine,target=/mine ls /mine > /seen; echo planted > /mine/file
+DOCKERFILE
+    kiln build -q --cache-to "type=local,dest=c,mounts=mine" ctx >/dev/null
+    manifest=c/blobs/sha256/$(jq -r '.manifests[0].digest | ltrimstr("sha256:")' c/index.json)
+    # As a liar has it: the mount's content is another than its annotation says.
+    jq -c '(.layers[] | select(.annotations["dev.kiln.cache-mount.id"]) | .annotations["containerd.io/uncompressed"])
+        |= "sha256:" + ("0" * 64)' "$manifest" >lie
+    [ "$(jq '[.layers[] | select(.annotations["dev.kiln.cache-mount.id"])] | length' lie)" = 1 ]
+    digest=$(sha256sum <lie | cut -d ' ' -f 1)
+    cp lie "c/blobs/sha256/$digest"
+    jq --arg d "sha256:$digest" --argjson s "$(stat -c %s lie)" '.manifests[0] |= (.digest = $d | .size = $s)' \
+        c/index.json >index && cp index c/index.json
+    fresh other
+    sed -i 's/planted/mine/' ctx/Dockerfile
+    run --separate-stderr kiln build -t app --cache-from type=local,src=c ctx
+    [ "$status" = 0 ]
+    [[ $stderr = *"restore the cache mount /mine"* ]]
+    [ -z "$(kiln run app cat /seen)" ]
+}
+
 @test "a cache mount that is not needed is not fetched; one that is here stays as it is" {
     start
     cat >ctx/Dockerfile <<DOCKERFILE

@@ -220,18 +220,27 @@ static int seed_from(struct ops *ops, const struct op_run *run, const struct hel
                             : 0;
 }
 
-/* A new cache begins with what the mount's input holds, and what others kept of it. */
+/* A new folder with what the mount's input holds, and what others kept of it. */
+static int fill_cache(struct ops *ops, const struct op_run *run, struct held *h, const char *path,
+                      const struct cache_mount_source *kept, struct err *err)
+{
+    int store = store_fd(ops->o.store);
+    bool is_spoiled = false;
+    AUTO_FD int to = -1;
+    if (fs_remove_tree(store, path, err) || fs_make_dirs(store, path, 0755, err) ||
+        fs_open(store, path, O_RDONLY | O_DIRECTORY, 0, &to, err) ||
+        (h->mount->input >= 0 && seed_from(ops, run, h, to, err)) ||
+        (kept && kept->restore(kept->arg, h->mount->id, to, &is_spoiled, err)))
+        return -1;
+    return is_spoiled ? fill_cache(ops, run, h, path, NULL, err) : 0;
+}
+
 static int seed_cache(struct ops *ops, const struct op_run *run, struct held *h, const char *path,
                       struct err *err)
 {
-    const struct cache_mount_source *kept = ops->o.cache_mounts;
     int store = store_fd(ops->o.store);
     AUTO_FREE char *making = xasprintf("%s.new-%ld-%p", path, (long)getpid(), (void *)h);
-    AUTO_FD int to = -1;
-    if (fs_remove_tree(store, making, err) || fs_make_dirs(store, making, 0755, err) ||
-        fs_open(store, making, O_RDONLY | O_DIRECTORY, 0, &to, err) ||
-        (h->mount->input >= 0 && seed_from(ops, run, h, to, err)) ||
-        (kept && kept->restore(kept->arg, h->mount->id, to, err)))
+    if (fill_cache(ops, run, h, making, ops->o.cache_mounts, err))
         return -1;
     /* Never over one that another step may have mounted already, empty as it may be. */
     if (renameat2(store, making, store, path, RENAME_NOREPLACE) == 0)

@@ -48,8 +48,9 @@ struct ops_grants {
 /* The contents of cache mounts that are not here yet. */
 struct cache_mount_source {
     void *arg;
-    /* Fills the folder with what was kept under the id; nothing is no error. */
-    int (*restore)(void *arg, const char *id, int folder_fd, struct err *err);
+    /* Fills the folder with what was kept under the id; nothing is no error.  *is_spoiled: a part
+     * came, and the folder is of no use. */
+    int (*restore)(void *arg, const char *id, int folder_fd, bool *is_spoiled, struct err *err);
 };
 /* Where the store keeps a cache mount (locked by NAME.lock).  Owned by the caller. */
 char *cache_mount_folder(const char *id);

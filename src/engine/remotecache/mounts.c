@@ -110,16 +110,18 @@ static int unpack(const struct cache_mount_restorer *r, const struct layer_ref *
     return layer_apply(tar, to_fd, &options, &result, err);
 }
 
-/* Verified before a file of it is made: a half of it is worse than none. */
+/* A half of it is worse than none: *is_spoiled then. */
 static int restore_from(const struct cache_mount_restorer *r, const struct imported_cache *c,
-                        const struct imported_mount *m, int to_fd, struct err *err)
+                        const struct imported_mount *m, int to_fd, bool *is_spoiled,
+                        struct err *err)
 {
     if (image_source_fetch(r->images, c->origin, &m->layer.blob, r->host->cancel, err))
         return -1;
-    return unpack(r, &m->layer, to_fd, err);
+    *is_spoiled = unpack(r, &m->layer, to_fd, err) < 0;
+    return *is_spoiled ? -1 : 0;
 }
 
-static int restore(void *arg, const char *id, int folder_fd, struct err *err)
+static int restore(void *arg, const char *id, int folder_fd, bool *is_spoiled, struct err *err)
 {
     struct cache_mount_restorer *r = arg;
     for (size_t i = 0; i < r->caches->n; i++) {
@@ -127,7 +129,7 @@ static int restore(void *arg, const char *id, int folder_fd, struct err *err)
         vec_each (&c->mounts, m) {
             if (strcmp(m->id, id) != 0)
                 continue;
-            if (restore_from(r, c, m, folder_fd, err) == 0)
+            if (restore_from(r, c, m, folder_fd, is_spoiled, err) == 0)
                 return 0;
             if (err->kind == ERR_CANCELED)
                 return -1;
