@@ -373,7 +373,8 @@ static int run_all(struct run *r, struct err *err)
     if (prepare(r, err) || lease_open(r->engine->store, 0, &lease, err) || open_contexts(r, err) ||
         load_recipe(r, err))
         return -1;
-    r->place = xasprintf("%s\n%s", r->request->context, r->recipe.name);
+    AUTO_FREE char *place = xasprintf("%s\n%s", r->request->context, r->recipe.name);
+    r->place = urls_redacted(place); /* it is kept */
     r->explain = explain_new(r->engine->store, r->place);
     r->caches = caches_start(r->engine, r->request, &r->host, r->out);
     vec_each (&r->parts, part)

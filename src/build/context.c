@@ -10,6 +10,7 @@
 
 #include "base/codec/compress.h"
 #include "base/codec/foreign.h"
+#include "base/codec/text.h"
 #include "base/core/clock.h"
 #include "base/core/limits.h"
 #include "base/core/mem.h"
@@ -103,6 +104,12 @@ static int read_inside(const struct view *v, const char *path, struct buf *out, 
     return fs_read_fd(fd, out, err) ? err_wrap(err, "read %s", path) : 0;
 }
 
+static int fail(const struct build_request *q, struct err *err)
+{
+    AUTO_FREE char *shown = urls_redacted(q->context);
+    return err_wrap(err, "build context %s", shown);
+}
+
 bool contexts_are_remote(const struct contexts *x)
 {
     return x->source || x->has_archive;
@@ -115,7 +122,7 @@ int contexts_read(struct asked *a, const char *path, struct buf *out, bool *is_t
     AUTO(view_close) struct view *v = NULL;
     if (look_at_context(a, x->source, x->has_archive, &v, err) ||
         read_inside(v, path, out, is_there, err))
-        return err_wrap(err, "build context %s", a->request->context);
+        return fail(a->request, err);
     return 0;
 }
 
@@ -312,5 +319,5 @@ int contexts_open(struct asked *a, struct contexts *out, struct err *err)
         if (url_is_http(out->source))
             status = open_server(a, out, err);
     }
-    return status ? err_wrap(err, "build context %s", q->context) : 0;
+    return status ? fail(q, err) : 0;
 }

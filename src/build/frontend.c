@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/codec/text.h"
 #include "base/core/limits.h"
 #include "base/core/mem.h"
 #include "base/sys/fs.h"
@@ -75,8 +76,9 @@ static int read_from_context(struct asked *a, struct recipe *out, struct err *er
         return -1;
     if (is_there)
         return 0;
-    err_set(err, ERR_NOT_FOUND, "read the Dockerfile: build context %s: %s: not found",
-            a->request->context, path);
+    AUTO_FREE char *shown = urls_redacted(a->request->context);
+    err_set(err, ERR_NOT_FOUND, "read the Dockerfile: build context %s: %s: not found", shown,
+            path);
     return err_hint(err, "say where it is in there with -f PATH");
 }
 
@@ -107,7 +109,8 @@ int recipe_load(struct asked *a, struct recipe *out, struct err *err)
         name = "Dockerfile";
     else if (!contexts_are_remote(a->contexts))
         name = last_part(name); /* as buildx: the folder is said elsewhere */
-    AUTO_FREE char *shown = xasprintf("[internal] load build definition from %s", name);
+    AUTO_FREE char *clean = urls_redacted(name);
+    AUTO_FREE char *shown = xasprintf("[internal] load build definition from %s", clean);
     progress_task_start(a->progress, shown, shown);
     int status = recipe_read(a, out, err);
     progress_task_end(a->progress, shown, status, err);

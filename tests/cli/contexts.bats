@@ -229,6 +229,30 @@ COPY file /inner" >src/sub/Dockerfile
     [[ "$output" == *'unexpected query "what"'* ]]
 }
 
+@test "a password in the URL of a context is shown nowhere and kept nowhere" {
+    can_build
+    archive
+    repository
+    serve
+    tar -C src -cf www/files/src.tar .
+    local url=${server/:\/\//://me:hunter2@} what
+    for what in "$url/git/app.git" "$url/file/src.tar"; do
+        kiln --log-level debug build --progress plain --explain --provenance=mode=max -t app "$what" >log 2>&1
+        kiln build --progress plain -f nope "$what" >>log 2>&1 && return 1
+        kiln build --progress plain --build-context "more=$what" - >>log 2>&1 <<<"FROM scratch
+COPY --from=more / /"
+        kiln build --progress plain "$what#nowhere" >>log 2>&1 || true # a file has no branches
+        grep -q "xxxxx" log
+        run grep hunter2 log
+        [ "$output" = "" ]
+    done
+    kiln build --progress plain -f "$url/file/absent" src >log 2>&1 && return 1
+    run grep hunter2 log
+    [ "$output" = "" ]
+    run grep -rl hunter2 "$KILN_ROOT"
+    [ "$output" = "" ]
+}
+
 @test "BUILDKIT_CONTEXT_KEEP_GIT_DIR keeps .git" {
     can_build
     repository

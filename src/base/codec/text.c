@@ -138,3 +138,35 @@ int percent_decode(struct span text, struct buf *out, struct err *err)
     }
     return 0;
 }
+
+/* ---- URLs ---- */
+
+static bool ends_authority(char c)
+{
+    return c == '/' || c == '?' || c == '#' || c == ' ' || c == '"';
+}
+
+char *urls_redacted(const char *text)
+{
+    struct buf out;
+    buf_init(&out, 16 * strlen(text) + 64);
+    buf_puts(&out, "");
+    for (const char *at = text; *at;) {
+        const char *scheme = strstr(at, "://"), *host = scheme ? scheme + 3 : NULL, *end = host;
+        if (!scheme) {
+            buf_puts(&out, at);
+            break;
+        }
+        const char *sign = NULL;
+        for (; *end && !ends_authority(*end); end++)
+            if (*end == '@')
+                sign = end;
+        buf_put(&out, span_bytes(at, (size_t)(host - at)));
+        if (sign)
+            buf_puts(&out, memchr(host, ':', (size_t)(sign - host)) ? "xxxxx:xxxxx@" : "xxxxx@");
+        host = sign ? sign + 1 : host;
+        buf_put(&out, span_bytes(host, (size_t)(end - host)));
+        at = end;
+    }
+    return buf_take(&out);
+}

@@ -1,4 +1,4 @@
-/* base/codec/text.h - hex, base64 and percent encoding. */
+/* base/codec/text.h - hex, base64 and percent encoding; URLs without secrets. */
 #pragma once
 #include "base/core/buf.h"
 #include "base/core/err.h"
@@ -13,3 +13,6 @@ NODISCARD int base64_parse(struct span text, struct buf *out, struct err *err);
 void percent_encode(struct span text, const char *keep,
                     struct buf *out); /* keeps unreserved and `keep` */
 NODISCARD int percent_decode(struct span text, struct buf *out, struct err *err);
+/* The text with user and password of all URLs in it hidden, as BuildKit hides them:
+ * "https://xxxxx:xxxxx@host/".  Owned by the caller. */
+char *urls_redacted(const char *text);

@@ -5,6 +5,3 @@
 
 /* The operation as Go prints BuildKit's protobuf struct: {"Op":{"exec":{...}},"platform":...}. */
 struct json *op_json(const struct vertex *v);
-/* Without user and password of a URL, as BuildKit redacts: "https://xxxxx:xxxxx@host/".  Owned by
- * the caller. */
-char *redacted(const char *text);

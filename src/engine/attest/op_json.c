@@ -11,36 +11,6 @@
 #include "base/core/mem.h"
 #include "engine/attest/internal.h"
 
-static bool is_mark(char c)
-{
-    return c == '/' || c == '?' || c == '#' || c == ' ' || c == '"';
-}
-
-char *redacted(const char *text)
-{
-    struct buf out;
-    buf_init(&out, 16 * strlen(text) + 64);
-    buf_puts(&out, "");
-    for (const char *at = text; *at;) {
-        const char *scheme = strstr(at, "://"), *host = scheme ? scheme + 3 : NULL, *end = host;
-        if (!scheme) {
-            buf_puts(&out, at);
-            break;
-        }
-        const char *sign = NULL;
-        for (; *end && !is_mark(*end); end++)
-            if (*end == '@')
-                sign = end;
-        buf_put(&out, span_bytes(at, (size_t)(host - at)));
-        if (sign)
-            buf_puts(&out, memchr(host, ':', (size_t)(sign - host)) ? "xxxxx:xxxxx@" : "xxxxx@");
-        host = sign ? sign + 1 : host;
-        buf_put(&out, span_bytes(host, (size_t)(end - host)));
-        at = end;
-    }
-    return buf_take(&out);
-}
-
 static void put_text(struct json *o, const char *key, const char *text)
 {
     if (text && *text)
@@ -49,7 +19,7 @@ static void put_text(struct json *o, const char *key, const char *text)
 
 static void put_url(struct json *o, const char *key, const char *text)
 {
-    AUTO_FREE char *clean = redacted(text ? text : "");
+    AUTO_FREE char *clean = urls_redacted(text ? text : "");
     put_text(o, key, clean);
 }
 

@@ -117,7 +117,7 @@ static struct json *request_json(const struct provenance *p, bool *is_complete)
         if (starts(e->key, "vcs:"))
             continue;
         *is_complete &= p->is_max || !is_private;
-        AUTO_FREE char *value = redacted(e->value);
+        AUTO_FREE char *value = urls_redacted(e->value);
         if (p->is_max || !is_private)
             json_set_str(args, e->key, value);
     }
@@ -148,7 +148,7 @@ static struct json *config_json(const struct provenance *p)
 {
     struct json *o = json_new_object();
     if (p->config_uri) {
-        AUTO_FREE char *uri = redacted(p->config_uri);
+        AUTO_FREE char *uri = urls_redacted(p->config_uri);
         json_set_str(o, "uri", uri);
         for (size_t i = 0; i < p->n_materials; i++) {
             size_t len = strlen(p->materials[i].uri); /* a folder in a repository may follow */
@@ -167,7 +167,7 @@ static struct json *materials_json(const struct provenance *p)
     struct json *list = json_new_array();
     for (size_t i = 0; i < p->n_materials; i++) {
         struct json *o = json_new_object();
-        AUTO_FREE char *uri = redacted(p->materials[i].uri);
+        AUTO_FREE char *uri = urls_redacted(p->materials[i].uri);
         json_set_str(o, "uri", uri);
         put_digest(o, &p->materials[i]);
         json_push(list, o);
@@ -300,7 +300,7 @@ static struct json *extension_json(const struct provenance *p)
 {
     struct json *o = json_new_object(), *vcs = json_new_object();
     map_each (p->args, e) {
-        AUTO_FREE char *value = redacted(e->value);
+        AUTO_FREE char *value = urls_redacted(e->value);
         if (starts(e->key, "vcs:") && *value)
             json_set_str(vcs, e->key + strlen("vcs:"), value);
     }

@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "base/codec/json.h"
+#include "base/codec/text.h"
 #include "base/core/limits.h"
+#include "base/core/mem.h"
 #include "frontend/dockerfile/convert_internal.h"
 #include "frontend/dockerfile/remote_url.h"
 
@@ -161,8 +163,9 @@ static int git_edge(struct converter *c, struct context *x, struct edge *out, st
         return -1;
     epoch_set_mtime(c, &g);
     const struct op_source op = git_source(&g, c->arena);
+    AUTO_FREE char *shown = urls_redacted(x->source);
     const struct vertex_about about = {
-        .name = arena_printf(c->arena, "[internal] load git source %s", x->source),
+        .name = arena_printf(c->arena, "[internal] load git source %s", shown),
     };
     return graph_add_source(c->builder, &op, &about, out, err);
 }
@@ -171,8 +174,9 @@ static int git_edge(struct converter *c, struct context *x, struct edge *out, st
 static int http_edge(struct converter *c, struct context *x, struct edge *out, struct err *err)
 {
     const struct op_source op = http_source(x->source, "context", "", c->arena);
+    AUTO_FREE char *shown = urls_redacted(x->source);
     const struct vertex_about about = {
-        .name = x->name ? arena_printf(c->arena, "[context %s] %s", x->name, x->source)
+        .name = x->name ? arena_printf(c->arena, "[context %s] %s", x->name, shown)
                         : "[internal] load remote build context",
     };
     return graph_add_source(c->builder, &op, &about, out, err);

@@ -114,6 +114,14 @@ TEST("percent encoding keeps unreserved characters and those asked for")
     EXPECT(span_equal(buf_span(&back), span_bytes("a/b~c d%\0\xc3\xa4", 11)));
 }
 
+TEST("user and password of every URL in a text are hidden, and nothing else")
+{
+    AUTO_FREE char *two = urls_redacted("a https://me:pw@host/x@y https://token@host#r git@h:p");
+    AUTO_FREE char *none = urls_redacted("http://host/?q=a@b ://");
+    EXPECT_STR(two, "a https://xxxxx:xxxxx@host/x@y https://xxxxx@host#r git@h:p");
+    EXPECT_STR(none, "http://host/?q=a@b ://");
+}
+
 TEST("a percent sign without two hex digits is refused")
 {
     static const char *const texts[] = { "%", "%1", "a%2", "%zz", "%1z", "%%20" };
