@@ -290,3 +290,35 @@ ADD git://127.0.0.1:$port/x.git /" >ctx/Dockerfile
     [ "$status" = 130 ]
     exec {silent}<&-
 }
+
+# keep FILE: puts it into the cache "c" as a blob; $kept is its digest.
+keep() {
+    kept=sha256:$(sha256sum <"$1" | cut -d ' ' -f 1)
+    cp "$1" "c/blobs/sha256/${kept#sha256:}"
+}
+
+@test "a file with a checksum is never what an imported cache says it is" {
+    hello
+    need jq
+    mkdir ctx
+    echo planted >ctx/hello
+    local checksum manifest records
+    checksum=sha256:$(sha256sum <"$served/files/hello" | cut -d ' ' -f 1)
+    printf 'FROM scratch\nCOPY hello /\nADD --checksum=%s %s/file/hello /got\n' "$checksum" "$http" >ctx/Dockerfile
+    kiln build -q --cache-to type=local,dest=c,mode=max ctx >/dev/null
+    # As a liar has it: of steps nothing is known, and what has no inputs has the files of COPY.
+    manifest=$(jq -r '.manifests[0].digest | ltrimstr("sha256:")' c/index.json)
+    records=$(jq -r '.config.digest | ltrimstr("sha256:")' "c/blobs/sha256/$manifest")
+    jq -c '(.layers | map(.parent == -1) | index(true)) as $lowest | .records |= map(
+        if .inputs then del(.layers) else .layers = [{layer: $lowest}] end)' "c/blobs/sha256/$records" >lie
+    keep lie
+    jq -c --arg d "$kept" --argjson s "$(stat -c %s lie)" '.config |= (.digest = $d | .size = $s)' \
+        "c/blobs/sha256/$manifest" >manifest
+    keep manifest
+    jq --arg d "$kept" --argjson s "$(stat -c %s manifest)" '.manifests[0] |= (.digest = $d | .size = $s)' \
+        c/index.json >index && cp index c/index.json
+    export KILN_ROOT="$BATS_TEST_TMPDIR/other"
+    kiln build -q -o out --cache-from type=local,src=c ctx
+    [ "$(cat out/hello)" = planted ] # by COPY
+    [ "$(cat out/got)" = hello ]
+}

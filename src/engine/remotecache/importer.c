@@ -51,6 +51,9 @@ int importer_find(struct importer *i, const struct vertex *v, uint32_t output,
     AUTO_VALUE(layer_chain_clear) struct layer_chain chain = { 0 };
     const char *origin = NULL;
     *out = NULL;
+    *is_there = false;
+    if (v->type == OP_SOURCE)
+        return 0;
     *is_there = find_chain(i, v, output, &chain, &origin);
     if (!*is_there)
         return 0;

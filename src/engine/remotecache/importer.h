@@ -1,7 +1,9 @@
 /* engine/remotecache/importer.h - what others made, as the solver asks for it.
  *
  * A hit is a lazy snapshot: its layers are known by digest, and come from the cache's place when
- * somebody looks inside.
+ * somebody looks inside.  Sources are never taken from a cache, whatever it says of them: they come
+ * from their own place, where digests are verified, and what was found stays in this store as
+ * theirs, for builds without this cache too.
  *
  * Spec: BuildKit solver/llbsolver/bridge.go (several caches are asked side by side).
  * Threads: locked inside. */
