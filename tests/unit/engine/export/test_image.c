@@ -230,7 +230,8 @@ TEST("several platforms are an index of their manifests")
         digest_text(&index.manifests.items[1].digest).s, index.manifests.items[1].size);
     EXPECT_STR(text, want);
     export_spec_clear(&s);
-    REQUIRE_OK(export_spec_parse("type=docker,dest=/nowhere/x", &s, &err), &err);
+    AUTO_FREE char *docker = xasprintf("type=docker,dest=%s/x", tap_dir());
+    REQUIRE_OK(export_spec_parse(docker, &s, &err), &err);
     struct export_result refused;
     EXPECT_ERR(export_images(&l.host, &s, images, 2, &refused, &err), &err, ERR_INVALID);
     EXPECT_CONTAINS(err.text,
