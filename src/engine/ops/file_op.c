@@ -190,16 +190,35 @@ static int fail_missing(struct change_run *c, const struct op_action *a, const s
                     file ? file : ".dockerignore", SPAN_ARG(at), shown);
 }
 
+/* Patterns match names as the walk meets them, and it follows no symlink: a path that leads through
+ * one below the start would be there and yet not be copied. */
+static int check_way(const struct op_action *a, const char *required, const char *real,
+                     const struct str_list *starts, struct err *err)
+{
+    vec_each (starts, start) {
+        AUTO_FREE char *met = xasprintf("%s%s%s", *start, **start ? "/" : "", a->include.items[0]);
+        if (strcmp(met, real) == 0)
+            return 0;
+    }
+    const char *shown = required + strspn(required, "/");
+    err_set(err, ERR_NOT_FOUND, "\"%s\": not found: a folder on the way is a symlink", shown);
+    return err_hint(err, "name the path that it leads to: \"%s\"", real);
+}
+
 /* Paths that must be there although the action copies what patterns choose. */
 static int check_required(struct change_run *c, const struct op_action *a, const struct tree *t,
-                          struct err *err)
+                          const struct str_list *starts, struct err *err)
 {
     for (size_t i = 0; i < a->required.n; i++) {
-        AUTO_VALUE(str_list_clear) struct str_list found = { 0 };
-        if (tree_find(t, a->required.items[i], false, a->follows_symlinks, &found, err))
+        const char *required = a->required.items[i];
+        AUTO_VALUE(str_list_clear) struct str_list followed = { 0 }, found = { 0 };
+        if (tree_find(t, required, false, a->follows_symlinks, &followed, err) ||
+            tree_find(t, required, false, false, &found, err))
             return -1;
-        if (found.n == 0)
-            return fail_missing(c, a, t, a->required.items[i], err);
+        if (followed.n == 0)
+            return fail_missing(c, a, t, required, err);
+        if (found.n && a->include.n == 1 && check_way(a, required, found.items[0], starts, err))
+            return -1;
     }
     return 0;
 }
@@ -236,9 +255,9 @@ static int apply_copy(struct change_run *c, const struct op_action *a, struct er
     AUTO_VALUE(str_list_clear) struct str_list found = { 0 }, names = { 0 };
     struct result *source = a->secondary >= 0 ? c->run->inputs[a->secondary] : NULL;
     if (result_open(c->ops, source, c->run->cancel, &from, err) ||
-        check_required(c, a, from.tree, err) ||
         tree_find_names(from.tree, a->src, a->has_wildcards, a->follows_symlinks, &found, &names,
-                        err))
+                        err) ||
+        check_required(c, a, from.tree, &found, err))
         return -1;
     bool may_be_missing = a->has_wildcards && a->may_match_nothing && pattern_has_wildcard(a->src);
     if (found.n == 0 && !may_be_missing)
