@@ -311,6 +311,7 @@ static int export_all(struct run *r, struct err *err)
         return -1;
     for (size_t i = 0; i < r->request->exports.n; i++) {
         struct export_result *result = vec_push(&r->out->exports);
+        r->host.n_before = i;
         if (export_images(&r->host, &r->request->exports.items[i], images, r->parts.n, result, err))
             return -1;
     }

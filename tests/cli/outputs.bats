@@ -81,6 +81,15 @@ DOCKERFILE
     jq -e '.annotations == {"all": "1", "arm": "3"}' "$(blob x "$(jq -r '.manifests[1].digest' "$index")")"
 }
 
+@test "outputs of one type are told apart while they are written" {
+    mkdir ctx
+    printf 'FROM scratch\nCOPY Dockerfile /\n' >ctx/Dockerfile
+    kiln build --progress plain -o type=oci,dest=a.tar -o type=oci,dest=b.tar ctx 2>log
+    [ "$(grep -c '^#[0-9]* exporting to oci image format$' log)" = 2 ]
+    [ "$(grep '^#[0-9]* exporting to oci image format$' log | sort -u | wc -l)" = 2 ]
+    cmp a.tar b.tar
+}
+
 @test "of one image the manifest's descriptor is the layout's, and is in --metadata-file" {
     plain
     export SOURCE_DATE_EPOCH=1700000000

@@ -190,11 +190,12 @@ int export_images(const struct export_host *h, const struct export_spec *s,
                                          [EXPORT_TAR] = "exporting to client tarball",
                                          [EXPORT_CACHEONLY] = "keeping the cache" };
     struct export_host own = export_host_of(h, s);
+    AUTO_FREE char *task = xasprintf("%s %zu", shown[s->type], h->n_before);
     *out = (struct export_result){ 0 };
-    progress_task_start(h->progress, shown[s->type], shown[s->type]);
+    progress_task_start(h->progress, task, shown[s->type]);
     int status = export_any(&own, s, images, n, out, err);
     if (status)
         err_wrap(err, "export");
-    progress_task_end(h->progress, shown[s->type], status, err);
+    progress_task_end(h->progress, task, status, err);
     return status;
 }

@@ -72,6 +72,7 @@ struct export_host {
     bool has_epoch;
     bool makes_index;             /* also of one image without attestations */
     const struct str_list *names; /* of outputs that name none themselves; may be NULL */
+    size_t n_before; /* outputs of this build before: their progress is told apart by it */
     const struct progress *progress;
     const struct cancel *cancel;
 };
