@@ -22,6 +22,7 @@ start_sources() {
     done
     [ -n "$ports" ] || { cat "$served/errors" >&2; return 1; }
     set -- $ports
+    # shellcheck disable=SC2034 # for the files that load this
     http="http://127.0.0.1:$1" git="git://127.0.0.1:$2"
 }
 

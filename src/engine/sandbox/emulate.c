@@ -125,10 +125,14 @@ static bool map_ids(pid_t pid, const char *file)
     struct span rest = span_bytes(text, n < 0 ? 0 : (size_t)n);
     text[rest.len] = '\0';
     while (rest.len > 0 && len < sizeof same - 64) {
-        unsigned inside, outside, count;
-        if (sscanf(rest.ptr, "%u %u %u", &inside, &outside, &count) != 3)
+        char *end; /* "INSIDE OUTSIDE COUNT" and a line feed, written by the kernel */
+        unsigned long inside = strtoul(rest.ptr, &end, 10);
+        (void)strtoul(end, &end, 10);
+        unsigned long count = strtoul(end, &end, 10);
+        if (*end != '\n')
             return false;
-        len += (size_t)snprintf(same + len, sizeof same - len, "%u %u %u\n", inside, inside, count);
+        len +=
+            (size_t)snprintf(same + len, sizeof same - len, "%lu %lu %lu\n", inside, inside, count);
         span_cut(&rest, '\n');
     }
     snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, file);

@@ -4,6 +4,7 @@
  * full ref first, then the branch, then the tag, as BuildKit and git checkout prefer them.  What
  * the server knows no ref of may be the beginning of a commit: only a mirror with everything in it
  * can tell. */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,6 +123,7 @@ static int check_checksum(const struct git_wish *q, const struct git_commit *at,
 static int resolve(struct git_run *how, struct git_commit *out, struct err *err)
 {
     const struct git_wish *q = how->wish;
+    assert(q->ref && q->checksum);
     if (*q->checksum && !git_is_hash_part(q->checksum))
         return err_set(err, ERR_INVALID, "the checksum \"%s\" is no commit in hex", q->checksum);
     const char *known = git_is_hash(q->ref) ? q->ref : q->is_by_commit ? q->checksum : NULL;

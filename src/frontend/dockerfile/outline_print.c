@@ -85,8 +85,9 @@ struct grid {
     size_t n_columns, gap;
 };
 
-static void grid_row(struct grid *g, const char *const *cells)
+static void grid_row(struct grid *g, const char *first, const char *second, const char *third)
 {
+    const char *const cells[MAX_COLUMNS] = { first, second, third };
     for (size_t i = 0; i < g->n_columns; i++)
         *vec_push(&g->cells) = cells[i];
 }
@@ -117,12 +118,12 @@ static void print_kind(const struct dockerfile_outline *o, enum outline_kind kin
     };
     static const size_t widths[] = { 3, 2, 2, 1 };
     struct grid g = { .n_columns = widths[kind], .gap = 3 };
-    grid_row(&g, heads[kind]);
+    grid_row(&g, heads[kind][0], heads[kind][1], heads[kind][2]);
     for (size_t i = 0; i < o->n; i++) {
         const struct outline_item *item = &o->items[i];
         const char *second = kind == OUTLINE_ARG ? item->value : item->is_required ? "true" : "";
         if (item->kind == kind)
-            grid_row(&g, (const char *const[]){ item->name, second, item->description });
+            grid_row(&g, item->name, second, item->description);
     }
     if (g.cells.n > g.n_columns) {
         grid_print(&g, out);
@@ -135,9 +136,9 @@ void dockerfile_outline_print(const struct dockerfile_outline *o, struct buf *ou
 {
     if (o->name[0] || o->description[0]) {
         struct grid g = { .n_columns = 2, .gap = 1 };
-        grid_row(&g, (const char *const[]){ "TARGET:", o->name[0] ? o->name : "(default)" });
+        grid_row(&g, "TARGET:", o->name[0] ? o->name : "(default)", NULL);
         if (o->description[0])
-            grid_row(&g, (const char *const[]){ "DESCRIPTION:", o->description });
+            grid_row(&g, "DESCRIPTION:", o->description, NULL);
         grid_print(&g, out);
         buf_putc(out, '\n');
     }
@@ -149,13 +150,13 @@ void dockerfile_targets_print(const struct dockerfile_targets *l, struct buf *ou
 {
     AUTO(arena_free) struct arena *a = arena_new();
     struct grid g = { .n_columns = 2, .gap = 1 };
-    grid_row(&g, (const char *const[]){ "TARGET", "DESCRIPTION" });
+    grid_row(&g, "TARGET", "DESCRIPTION", NULL);
     for (size_t i = 0; i < l->n; i++) {
         const struct dockerfile_target *t = &l->items[i];
         const char *name = t->name;
         if (t->is_default)
             name = arena_printf(a, "%s%s(default)", name, name[0] ? " " : "");
-        grid_row(&g, (const char *const[]){ name, t->description });
+        grid_row(&g, name, t->description, NULL);
     }
     grid_print(&g, out);
 }

@@ -293,7 +293,7 @@ static int estargz_finish(struct writer *base, struct err *err)
     static const char tail[] = "\x01\0\0\xff\xff\0\0\0\0\0\0\0"; /* and one more zero */
     if (writer_finish(z->gzip, err))
         return -1;
-    memcpy(footer, head, 16);
+    memcpy(footer, head, sizeof head - 1); /* bytes, no text */
     snprintf(footer + 16, sizeof footer - 16, "%016" PRIx64 "STARGZ", z->toc_offset);
     memcpy(footer + 38, tail, 13);
     return writer_write(z->below, span_bytes(footer, 51), err);
