@@ -1,6 +1,7 @@
 /* frontend/dockerfile/outline_print.c - outlines and targets as JSON and as tables for people.
  *
  * Threads: values. */
+#include <assert.h>
 #include <string.h>
 
 #include "base/codec/text.h"
@@ -88,6 +89,7 @@ struct grid {
 static void grid_row(struct grid *g, const char *first, const char *second, const char *third)
 {
     const char *const cells[MAX_COLUMNS] = { first, second, third };
+    assert(g->n_columns <= MAX_COLUMNS);
     for (size_t i = 0; i < g->n_columns; i++)
         *vec_push(&g->cells) = cells[i];
 }
