@@ -89,8 +89,9 @@ struct grid {
 static void grid_row(struct grid *g, const char *first, const char *second, const char *third)
 {
     const char *const cells[MAX_COLUMNS] = { first, second, third };
-    assert(g->n_columns <= MAX_COLUMNS);
-    for (size_t i = 0; i < g->n_columns; i++)
+    size_t n = g->n_columns;
+    assert(n <= MAX_COLUMNS);
+    for (size_t i = 0; i < n; i++)
         *vec_push(&g->cells) = cells[i];
 }
 
