@@ -28,9 +28,11 @@ test: ## the whole suite, also under sanitizers; last line: N passed, N failed, 
 	@scripts/install-deps test
 	@tests/run
 
-test-peers: all ## the Dockerfiles of the suite with docker and buildah of Debian trixie: root, ten minutes
+test-peers: all ## the suite's Dockerfiles, caches and attestations with docker and buildah of Debian trixie: root, 15 minutes
 	@scripts/install-deps test
-	@tests/dockerfiles/peers
+	@tests/peers/trixie make
+	@status=0; tests/dockerfiles/peers || status=1; \
+	KILN=$(CURDIR)/build/kiln bats --tap tests/peers/caches.bats tests/peers/attest.bats || status=1; exit $$status
 
 quick: ## the suite without sanitizers
 	@scripts/install-deps test
