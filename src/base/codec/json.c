@@ -302,6 +302,11 @@ struct json *json_new_int(int64_t n)
     return out(must(json_integer(n)));
 }
 
+struct json *json_new_real(double d)
+{
+    return out(must(json_real(d)));
+}
+
 struct json *json_new_bool(bool b)
 {
     return out(must(b ? json_true() : json_false()));

@@ -65,6 +65,7 @@ struct json *json_new_array(void);
 struct json *json_new_str(const char *s);
 struct json *json_new_strn(struct span s); /* NUL and bytes that are no UTF-8 become U+FFFD */
 struct json *json_new_int(int64_t n);
+struct json *json_new_real(double d); /* finite */
 struct json *json_new_bool(bool b);
 struct json *json_new_null(void);
 /* Setters take `value`; set replaces in place, keeping the order. */

@@ -12,6 +12,7 @@
 #define LIMIT_MANIFEST ((size_t)(4 * MIB)) /* distribution-spec: registries should take 4 MiB */
 #define LIMIT_CONFIG ((size_t)(8 * MIB))   /* an image config */
 #define LIMIT_JSON ((size_t)(16 * MIB))    /* any other JSON document */
+#define LIMIT_YAML ((size_t)(4 * MIB))
 #define LIMIT_JSON_DEPTH 64
 #define LIMIT_JSON_VALUES 1000000 /* in one document: a value takes about 100 bytes */
 #define LIMIT_LAYERS 500          /* layers of an image, the kernel's overlay limit */
