@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/codec/json.h"
+#include "base/codec/yaml.h"
 #include "base/core/limits.h"
 #include "base/core/mem.h"
 #include "base/sys/fs.h"
@@ -38,6 +38,12 @@ static int add_nodes(const struct json *edits, struct cdi_edits *out, struct err
         const char *dest = json_get_str(node, "path"), *host = json_get_str(node, "hostPath");
         if (!dest || dest[0] != '/' || (host && host[0] != '/'))
             return err_set(err, ERR_INVALID, "deviceNodes[%zu]: no absolute path", i);
+        const char *permissions = json_get_str(node, "permissions");
+        if (permissions && *permissions && (!strchr(permissions, 'r') || !strchr(permissions, 'w')))
+            return err_set(err, ERR_UNSUPPORTED,
+                           "deviceNodes[%zu]: permissions \"%s\": kiln lends a device for reading "
+                           "and writing or not at all",
+                           i, permissions);
         add_mount(out, host ? host : dest, dest, true, false);
     }
     return 0;
@@ -107,9 +113,12 @@ static struct json *read_spec(int folder, const char *file)
     struct json *spec = NULL;
     AUTO_VALUE(buf_clear) struct buf text;
     buf_init(&text, LIMIT_JSON);
-    if (fs_read_file(folder, file, &text, &ignored) || json_parse(buf_span(&text), &spec, &ignored))
+    if (fs_read_file(folder, file, &text, &ignored))
         return NULL;
-    return spec;
+    bool is_json = span_ends(span_of(file), ".json");
+    int status = is_json ? json_parse(buf_span(&text), &spec, &ignored)
+                         : yaml_parse(buf_span(&text), &spec, &ignored);
+    return status ? NULL : spec;
 }
 
 static int look_in_folder(const char *path, const char *class, const char *wanted,
@@ -125,7 +134,8 @@ static int look_in_folder(const char *path, const char *class, const char *wante
         return 0;
     }
     for (size_t i = 0; i < files.n && !*is_there; i++) {
-        if (!span_ends(span_of(files.items[i]), ".json"))
+        struct span name = span_of(files.items[i]);
+        if (!span_ends(name, ".json") && !span_ends(name, ".yaml"))
             continue;
         AUTO(json_free) struct json *spec = read_spec(folder, files.items[i]);
         const char *kind = json_get_str(spec, "kind");

@@ -1,8 +1,12 @@
 /* engine/ops/cdi.h - devices by name: what a machine's CDI files say one brings into a step.
  *
  * A name is "vendor.com/class=device"; "vendor.com/class" is the first device of its class and
- * "vendor.com/class=*" all of them.  Files are *.json in the folders given, those of a later folder
- * before those of an earlier one.
+ * "vendor.com/class=*" all of them.  Files are *.json and *.yaml in the folders given, those of a
+ * later folder before those of an earlier one.
+ *
+ * A device is the host's own node, lent to read and write: its owner and mode are the host's (uid,
+ * gid and fileMode of the file say nothing here), `permissions` that allow less are refused, since
+ * nothing would enforce them, and "m" is never given.
  *
  * Spec: CDI SPEC.md 0.8; left out: hooks (programs of the host's that would run on the step's
  * root), which make a device unusable here.  Threads: no state. */

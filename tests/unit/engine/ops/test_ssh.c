@@ -242,6 +242,11 @@ TEST("a device's name stands for what its file says")
         "echo '{\"kind\":\"a.b/bad\",\"devices\":[{\"name\":\"hook\",\"containerEdits\":{\"hooks\":"
         "[{}]}},{\"name\":\"path\",\"containerEdits\":{\"deviceNodes\":[{\"path\":\"x\"}]}},"
         "{\"name\":\"env\",\"containerEdits\":{\"env\":[1]}}]}' >low/2.json; "
+        "printf 'cdiVersion: 0.6.0\\nkind: a.b/yaml\\ndevices:\\n- name: \"0\"\\n  containerEdits:"
+        "\\n    deviceNodes:\\n    - path: /dev/y\\n      permissions: rwm\\n      fileMode: "
+        "0o666\\n"
+        "- name: less\\n  containerEdits: {deviceNodes: [{path: /dev/z, permissions: r}]}\\n' "
+        ">low/3.yaml; echo 'kind: [' >low/0.yaml; "
         "echo 'no JSON' >low/0.json; echo x >low/note.txt");
     buf_init(&folders, 10000);
     buf_printf(&folders, "%s/absent:%s/low:%s/high", tap_dir(), tap_dir(), tap_dir());
@@ -255,6 +260,8 @@ TEST("a device's name stands for what its file says")
         { "a.b/c=*", "HIGH=1 ", ERR_NONE },
         { "a.b/c=z", NULL, ERR_NONE },
         { "a.b/other=x", NULL, ERR_NONE },
+        { "a.b/yaml=0", "device /dev/y->/dev/y ", ERR_NONE },
+        { "a.b/yaml=less", NULL, ERR_UNSUPPORTED },
         { "a.b/bad=hook", NULL, ERR_UNSUPPORTED },
         { "a.b/bad=path", NULL, ERR_INVALID },
         { "a.b/bad=env", NULL, ERR_INVALID },
