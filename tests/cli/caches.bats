@@ -323,7 +323,7 @@ refusing() {
     cat >ctx/Dockerfile <<DOCKERFILE
 FROM $registry/base
 RUN --mount=type=cache,id=mine,target=/mine,mode=0700 --mount=type=cache,id=other,target=/other \
-    mkdir -p /mine/deep && date +%s%N >> /mine/deep/log && ln -f /mine/deep/log /mine/link && \
+    mkdir -p /mine/deep && cat /proc/sys/kernel/random/uuid >> /mine/deep/log && ln -f /mine/deep/log /mine/link && \
     ln -sf deep /mine/short && echo other > /other/file && cat /mine/deep/log > /seen
 DOCKERFILE
     kiln build -q -t app --cache-to "type=registry,ref=$registry/cache,mounts=mine" ctx >/dev/null

@@ -217,10 +217,31 @@ static int target_in_store(struct request *q, bool by_name, struct descriptor *o
     return name_find(st, NAME_IMAGE, name, out, is_there, err);
 }
 
-/* A HEAD; the manifest itself is fetched only when the store has not got it. */
+/* Notes that the registry is asked for this name; *is_new when it never was, from this store. */
+static int note_question(struct request *q, bool *is_new, struct err *err)
+{
+    static const char schema[] =
+        "CREATE TABLE IF NOT EXISTS image_asked (name TEXT PRIMARY KEY) WITHOUT ROWID";
+    struct db *db = store_db(q->source->store);
+    AUTO_FREE char *name = reference_text(q->ref);
+    AUTO(query_close) struct query *kept = NULL;
+    if (db_apply(db, schema, err) ||
+        query_open(db, "INSERT OR IGNORE INTO image_asked (name) VALUES (?1) RETURNING 1", &kept,
+                   err))
+        return -1;
+    query_text(kept, 1, name);
+    return query_step(kept, is_new, err);
+}
+
+/* A HEAD first, which registries do not count as a pull, where the store may have what it tells of;
+ * the first time it cannot, and one question is enough. */
 static int target_from_registry(struct request *q, struct descriptor *out, struct err *err)
 {
     struct image_source *s = q->source;
+    bool is_new = false;
+    struct err unimportant = { 0 }; /* a store that only lets itself be read */
+    if (note_question(q, &is_new, &unimportant) == 0 && is_new)
+        return fetch_manifest(q, &q->ref->digest, out, err);
     AUTO_VALUE(descriptor_clear) struct descriptor at = { 0 };
     bool is_there = false;
     if (remote_resolve(s->remote, q->ref, &at, q->cancel, err) ||

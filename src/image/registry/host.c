@@ -136,23 +136,34 @@ static struct host *host_new(struct remote *r, const char *registry, const struc
     return h;
 }
 
+static struct host *host_known(struct remote *r, const char *registry)
+{
+    pthread_mutex_lock(&r->lock);
+    struct host *h = map_find(&r->hosts, registry);
+    pthread_mutex_unlock(&r->lock);
+    return h;
+}
+
+/* Found once: who comes second waits for the first. */
 int host_get(struct remote *r, const char *registry, const struct cancel *cancel,
              const struct host **out, struct err *err)
 {
     if (cancel_check(cancel, err))
         return -1;
-    pthread_mutex_lock(&r->lock);
-    struct host *known = map_find(&r->hosts, registry);
-    pthread_mutex_unlock(&r->lock);
-    if (!known) {
-        struct host *made = host_new(r, registry, cancel); /* two threads may; the first counts */
+    *out = host_known(r, registry);
+    if (*out)
+        return 0;
+    AUTO_FREE char *move = xasprintf("reach %s", registry);
+    if (move_enter(r, move, cancel, err))
+        return -1;
+    *out = host_known(r, registry);
+    if (!*out) {
+        struct host *made = host_new(r, registry, cancel);
         pthread_mutex_lock(&r->lock);
-        known = map_find(&r->hosts, registry);
-        if (!known)
-            map_set(&r->hosts, registry, known = STEAL(made));
+        map_set(&r->hosts, registry, made);
         pthread_mutex_unlock(&r->lock);
-        host_free(made);
+        *out = made;
     }
-    *out = known;
+    move_leave(r, move);
     return 0;
 }

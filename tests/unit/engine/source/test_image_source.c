@@ -203,9 +203,13 @@ TEST("a second look at an image that is known costs one HEAD; by digest nothing"
             &err);
         REQUIRE(open_client(&l, "store"));
         EXPECT_STR(ask(&l, by_digest ? pinned : "base:1"), "one");
+        close_client(&l);
+        REQUIRE(open_client(&l, "store"));
+        EXPECT_STR(ask(&l, by_digest ? pinned : "base:1"), "one");
         registry_stop(STEAL(l.registry), 1000);
         buf_puts(&l.requests, "");
-        EXPECT_STR(l.requests.data, by_digest ? "" : "HEAD manifests|");
+        /* The registry came back at another port, so its name was new the first time. */
+        EXPECT_STR(l.requests.data, by_digest ? "" : "GET manifests|HEAD manifests|");
         REQUIRE_OK(
             registry_start(&(struct registry_options){ .store = l.served }, &l.registry, &err),
             &err);
@@ -316,7 +320,7 @@ TEST("many who ask at once get one answer, fetched once")
     close_client(&l);
     registry_stop(STEAL(l.registry), 1000);
     buf_puts(&l.requests, "");
-    EXPECT_STR(l.requests.data, "HEAD manifests|GET manifests|GET blobs|");
+    EXPECT_STR(l.requests.data, "GET manifests|GET blobs|");
     lab_close(&l);
 }
 
