@@ -14,22 +14,9 @@ void attest_options_clear(struct attest_options *o)
     *o = (struct attest_options){ 0 };
 }
 
-/* As Go's strconv.ParseBool. */
-static bool read_bool(const char *value, bool *out)
-{
-    static const char *const words[] = { "1", "t", "T", "TRUE",  "true",  "True",
-                                         "0", "f", "F", "FALSE", "false", "False" };
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (strcmp(value, words[i]) == 0) {
-            *out = i < sizeof words / sizeof *words / 2;
-            return true;
-        }
-    return false;
-}
-
 static int set_flag(const char *key, const char *value, bool *out, struct err *err)
 {
-    if (read_bool(value, out))
+    if (span_bool(span_of(value), out))
         return 0;
     return err_set(err, ERR_INVALID, "%s=%s: true or false is expected", key, value);
 }
@@ -145,7 +132,7 @@ int attest_options_short(const char *type, const char *value, struct attest_opti
     AUTO_VALUE(map_clear) struct map fields = STR_MAP;
     bool is_on = false;
     map_set_str(&fields, "type", type);
-    if (read_bool(value, &is_on))
+    if (span_bool(span_of(value), &is_on))
         map_set_str(&fields, "disabled", is_on ? "false" : "true");
     else if (*value && read_fields(value, &fields, err))
         return err_wrap(err, "--%s %s", type, value);

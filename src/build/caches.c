@@ -97,21 +97,14 @@ void caches_settle(struct caches *c)
 
 /* ---- opening ---- */
 
-static bool is_true(const char *text)
-{
-    static const char *const words[] = { "1", "t", "T", "true", "TRUE", "True" };
-    for (size_t i = 0; text && i < sizeof words / sizeof *words; i++)
-        if (strcmp(text, words[i]) == 0)
-            return true;
-    return false;
-}
-
 static bool wants_inline(const struct build_request *q)
 {
     vec_each (&q->cache_to, s)
         if (s->type == CACHE_INLINE)
             return true;
-    return is_true(map_find_str(&q->build_args, "BUILDKIT_INLINE_CACHE"));
+    bool is_wanted = false;
+    const char *text = map_find_str(&q->build_args, "BUILDKIT_INLINE_CACHE");
+    return text && span_bool(span_of(text), &is_wanted) && is_wanted;
 }
 
 struct caches *caches_start(struct engine *e, const struct build_request *q,

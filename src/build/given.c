@@ -198,17 +198,9 @@ int given_ops(const struct asked *a, struct arena *arena, struct ops_options *ou
 
 int given_index(const struct build_request *q, bool *out, struct err *err)
 {
-    static const char *const words[] = { "0", "f", "F", "FALSE", "false", "False",
-                                         "1", "t", "T", "TRUE",  "true",  "True" };
     const char *text = map_find_str(&q->build_args, "BUILDKIT_MULTI_PLATFORM");
     *out = false;
-    for (size_t i = 0; text && i < 12; i++) {
-        if (strcmp(text, words[i]) != 0)
-            continue;
-        *out = i >= 6;
-        text = NULL;
-    }
-    if (!text)
+    if (!text || span_bool(span_of(text), out))
         return 0;
     return err_set(err, ERR_INVALID, "BUILDKIT_MULTI_PLATFORM=%s: true or false is expected", text);
 }

@@ -46,13 +46,10 @@ static int refuse_choice(const struct flag *f, const char *value, struct err *er
 
 static int set_switch(bool *to, const struct flag *f, const char *value, struct err *err)
 {
-    if (!value || !strcmp(value, "true") || !strcmp(value, "1"))
-        *to = true;
-    else if (!strcmp(value, "false") || !strcmp(value, "0"))
-        *to = false;
-    else
-        return err_set(err, ERR_INVALID, "--%s=%s: neither true nor false", f->name, value);
-    return 0;
+    *to = true;
+    if (!value || span_bool(span_of(value), to))
+        return 0;
+    return err_set(err, ERR_INVALID, "--%s=%s: neither true nor false", f->name, value);
 }
 
 /* `value` NULL: not written with the flag; the next word is taken where one is needed. */

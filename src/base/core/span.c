@@ -110,3 +110,17 @@ bool span_u64(struct span s, uint64_t max, uint64_t *out)
     *out = n;
     return true;
 }
+
+bool span_bool(struct span s, bool *out)
+{
+    static const char *const words[] = { "0", "f", "F", "FALSE", "false", "False",
+                                         "1", "t", "T", "TRUE",  "true",  "True" };
+    enum { N = sizeof words / sizeof *words };
+    for (size_t i = 0; i < N; i++) {
+        if (!span_is(s, words[i]))
+            continue;
+        *out = i >= N / 2;
+        return true;
+    }
+    return false;
+}

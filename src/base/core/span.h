@@ -32,3 +32,5 @@ struct span span_cut(struct span *rest, char sep);
 char *span_dup(struct span s); /* NUL-terminated copy, owned by the caller */
 /* Decimal digits only, at most `max`.  False when empty, not a number or too large. */
 bool span_u64(struct span s, uint64_t max, uint64_t *out);
+/* The words of Go\'s strconv.ParseBool: 1 t T true TRUE True, 0 f F false FALSE False. */
+bool span_bool(struct span s, bool *out);

@@ -9,16 +9,12 @@
 #include "base/core/nearest.h"
 #include "engine/export/internal.h"
 
-/* The words of Go's strconv.ParseBool, as buildx takes them; nothing is true. */
+/* As buildx takes them; nothing is true. */
 static int read_bool(const char *key, const char *value, bool *out, struct err *err)
 {
-    static const char *const words[] = { "",  "1", "t", "T",     "true",  "TRUE", "True",
-                                         "0", "f", "F", "false", "FALSE", "False" };
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (strcmp(value, words[i]) == 0) {
-            *out = i < 7;
-            return 0;
-        }
+    *out = !*value;
+    if (!*value || span_bool(span_of(value), out))
+        return 0;
     return err_set(err, ERR_INVALID, "%s=%s: true or false is expected", key, value);
 }
 

@@ -43,13 +43,9 @@ char *cache_spec_name(const struct cache_spec *s)
 
 static int read_bool(const char *key, const char *value, bool *out, struct err *err)
 {
-    if (strcmp(value, "true") == 0 || strcmp(value, "1") == 0)
-        *out = true;
-    else if (strcmp(value, "false") == 0 || strcmp(value, "0") == 0)
-        *out = false;
-    else
-        return err_set(err, ERR_INVALID, "%s=%s: true or false is expected", key, value);
-    return 0;
+    if (span_bool(span_of(value), out))
+        return 0;
+    return err_set(err, ERR_INVALID, "%s=%s: true or false is expected", key, value);
 }
 
 static int set_type(struct cache_spec *s, const char *value, bool is_export, struct err *err)

@@ -147,7 +147,7 @@ static int keep_git_dir(struct converter *c, const struct context *x, struct git
     bool is_kept = false;
     if (!text || !*text || g->keep_git_dir != FLAG_UNSET)
         return 0;
-    if (!bool_parse(text, &is_kept))
+    if (!span_bool(span_of(text), &is_kept))
         return err_set(err, ERR_INVALID,
                        "BUILDKIT_CONTEXT_KEEP_GIT_DIR=%s: true or false is "
                        "expected",

@@ -83,7 +83,7 @@ int directives_parse_check(const char *value, struct arena *a, struct directives
             list_checks(setting, a, &out->experimental_checks);
         } else if (span_is(key, "error")) {
             const char *text = arena_strndup(a, setting.ptr, setting.len);
-            if (!bool_parse(text, &out->fails_on_warnings))
+            if (!span_bool(span_of(text), &out->fails_on_warnings))
                 return err_set(err, ERR_INVALID,
                                "failed to parse check option %s: expecting boolean value, not: %s",
                                quoted(a, "error"), text);

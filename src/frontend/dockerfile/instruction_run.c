@@ -43,7 +43,7 @@ static int parse_device_field(const char *field, struct arena *a, struct run_dev
         lower_case(a, equals ? arena_strndup(a, field, (size_t)(equals - field)) : field);
     if (strcmp(key, "required") == 0) {
         out->is_required = true;
-        if (equals && !bool_parse(equals + 1, &out->is_required))
+        if (equals && !span_bool(span_of(equals + 1), &out->is_required))
             return err_set(err, ERR_INVALID, "invalid value for %s: %s", key, equals + 1);
         return 0;
     }

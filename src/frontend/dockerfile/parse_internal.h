@@ -47,7 +47,6 @@ NODISCARD int words_csv(const char *text, struct arena *a, struct strings *out, 
 const char *quoted(struct arena *a, const char *text);
 const char *upper_case(struct arena *a, const char *text);
 const char *lower_case(struct arena *a, const char *text);
-bool bool_parse(const char *text, bool *out); /* 1 t T TRUE true True 0 f ... */
 bool unsigned_parse(const char *text, int base, uint64_t max, uint64_t *out);
 /* "1h2m3.5s", "300ms", "0".  Fails: INVALID `time: invalid duration "x"`. */
 NODISCARD int duration_parse(const char *text, struct arena *a, int64_t *ns, struct err *err);

@@ -68,7 +68,7 @@ static int set_text(const char **field, const char *key, const char *value, stru
 static int set_flag(enum tristate *field, const char *key, const char *value, struct err *err)
 {
     bool is_on = true;
-    if (value[0] && !bool_parse(value, &is_on))
+    if (value[0] && !span_bool(span_of(value), &is_on))
         return err_set(err, ERR_INVALID, "invalid %s value: \"%s\"", key, value);
     *field = is_on ? FLAG_TRUE : FLAG_FALSE;
     return 0;

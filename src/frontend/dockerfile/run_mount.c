@@ -71,13 +71,13 @@ static int set_required(struct mount_state *s, const char *key, const char *valu
 {
     if (s->m->type != MOUNT_SECRET && s->m->type != MOUNT_SSH)
         return wrong_type_for(s, key, err);
-    return bool_parse(value, &s->m->is_required) ? 0 : invalid_value(key, value, err);
+    return span_bool(span_of(value), &s->m->is_required) ? 0 : invalid_value(key, value, err);
 }
 
 static int set_readonly(struct mount_state *s, const char *key, const char *value, struct err *err)
 {
     bool is_on;
-    if (!bool_parse(value, &is_on))
+    if (!span_bool(span_of(value), &is_on))
         return invalid_value(key, value, err);
     bool is_write = strcmp(key, "rw") == 0 || strcmp(key, "readwrite") == 0;
     s->m->is_readonly = is_on != is_write;

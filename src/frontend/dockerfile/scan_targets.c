@@ -9,20 +9,11 @@
 
 #include "frontend/dockerfile/convert_internal.h"
 
-/* As Go's strconv.ParseBool. */
-static bool is_true(struct span value)
-{
-    static const char *const words[] = { "1", "t", "T", "TRUE", "true", "True" };
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (span_is(value, words[i]))
-            return true;
-    return false;
-}
-
 static bool is_for(const struct build_stage *s, const char *value)
 {
     struct span rest = span_of(value);
-    if (is_true(rest))
+    bool is_all = false;
+    if (span_bool(rest, &is_all) && is_all)
         return true;
     while (rest.ptr) {
         struct span name = span_trim(span_cut(&rest, ','));

@@ -52,19 +52,6 @@ const char *lower_case(struct arena *a, const char *text)
     return copy;
 }
 
-bool bool_parse(const char *text, bool *out)
-{
-    static const char *const words[] = { "0", "f", "F", "FALSE", "false", "False",
-                                         "1", "t", "T", "TRUE",  "true",  "True" };
-    for (size_t i = 0; i < 12; i++) {
-        if (strcmp(text, words[i]) == 0) {
-            *out = i >= 6;
-            return true;
-        }
-    }
-    return false;
-}
-
 bool unsigned_parse(const char *text, int base, uint64_t max, uint64_t *out)
 {
     uint64_t n = 0;

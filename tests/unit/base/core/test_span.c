@@ -92,4 +92,20 @@ TEST("numbers are decimal digits within bounds")
     }
 }
 
+TEST("true and false are Go's words for them, and no others")
+{
+    static const char *const good[] = { "1", "t", "T", "true", "TRUE", "True" },
+                             *const bad[] = { "0", "f", "F", "false", "FALSE", "False" },
+                             *const neither[] = { "", "yes", "tRUE", "2", "true " };
+    for (size_t i = 0; i < 6; i++) {
+        bool value = false;
+        EXPECT(span_bool(span_of(good[i]), &value) && value);
+        EXPECT(span_bool(span_of(bad[i]), &value) && !value);
+    }
+    for (size_t i = 0; i < sizeof neither / sizeof *neither; i++) {
+        bool value = true;
+        EXPECT(!span_bool(span_of(neither[i]), &value) && value);
+    }
+}
+
 TAP_MAIN()
