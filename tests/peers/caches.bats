@@ -66,7 +66,7 @@ ARG WORD=word
 RUN echo \$WORD > /tool && mkdir /dir && cat /proc/sys/kernel/random/uuid > /dir/uuid
 FROM $registry/base AS last
 ENV A=b
-WORKDIR /work/here
+WORKDIR /app/here
 COPY folder folder
 COPY --chmod=0750 folder/one folder/l* /picked/
 COPY --from=tool /tool /tool
